@@ -1,0 +1,114 @@
+/**
+ * Who a proven wallet is, by the chain's word (`docs/protocol.md` clause 5). Grants need confirmation, revocations do not:
+ * the wallet must be good at the confirmed block and at the head. A judgement is reused for a moment; when the chain
+ * cannot be read it may be reused until its head is too old, never longer: that is the revocation bound.
+ */
+import { LRUCache } from 'lru-cache';
+import { Refusal } from '../errors.ts';
+import { CALLER_CACHE_MS, CALLERS_CACHED_MAX, UNKNOWN_CACHE_MS, UNKNOWN_WALLETS_BURST, UNKNOWN_WALLETS_PER_SECOND } from '../limits.ts';
+import { parseAppId } from '../identity.ts';
+import { decodeCallerView, encodeCallerView } from '../chain/registry.ts';
+import { readWithRetry } from '../chain/view.ts';
+import { createRate } from './rate.ts';
+import type { AppId, Wallet } from '../identity.ts';
+import type { CallerView } from '../chain/registry.ts';
+import type { ChainView } from '../chain/view.ts';
+import type { NetworkProfile } from '../networks.ts';
+import type { Chain, Clock } from '../ports.ts';
+
+export interface Caller {
+  readonly wallet: Wallet;
+  readonly instanceId: bigint;
+  readonly appId: AppId;
+  readonly versionId: bigint;
+  /** Lower-case hex of the SPKI DER, without `0x`. */
+  readonly teePubkey: string;
+  readonly appCreatedAtMs: number;
+  /** The head at which the wallet was found good. */
+  readonly blockNumber: number;
+}
+
+export interface Authorizer {
+  /** Throws a `ProofReason`, `rate_limited` or `chain_unavailable`. */
+  authorize(wallet: Wallet): Promise<Caller>;
+}
+
+export interface AuthorizerDependencies {
+  readonly chain: Chain;
+  readonly view: ChainView;
+  readonly clock: Clock;
+  readonly profile: NetworkProfile;
+}
+
+interface Judgement {
+  readonly verdict: Caller | Refusal;
+  readonly judgedAtMs: number;
+  readonly headTimeMs: number;
+}
+
+/** The longest time from a block that revokes a caller to its refusal here, chain outage included. */
+export function revocationBoundMs(profile: NetworkProfile): number {
+  return CALLER_CACHE_MS + profile.tickMs + profile.headAgeMaxMs;
+}
+
+export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDependencies): Authorizer {
+  const judgements = new LRUCache<Wallet, Judgement>({ max: CALLERS_CACHED_MAX });
+  const unknowns = new LRUCache<Wallet, Judgement>({ max: CALLERS_CACHED_MAX });
+  const lookups = createRate(clock, { perSecond: UNKNOWN_WALLETS_PER_SECOND, burst: UNKNOWN_WALLETS_BURST, keysMax: 1 });
+
+  async function look(wallet: Wallet): Promise<Judgement> {
+    const state = view.state();
+    if (state.kind !== 'fresh') throw new Refusal('chain_unavailable', state.detail);
+    const { head, confirmed } = state.blocks;
+    const read = async (blockNumber: number) => decodeCallerView(await readWithRetry(chain, profile.kmsRegistry, encodeCallerView(wallet), blockNumber));
+    const [atHead, atConfirmed] = await Promise.all([read(head.blockNumber), read(confirmed.blockNumber)]);
+    const caller = judgeCaller(wallet, atHead);
+    const doubt = [caller, judgeCaller(wallet, atConfirmed)].find((verdict) => verdict instanceof Refusal);
+    return { verdict: doubt ?? caller, judgedAtMs: clock.nowMs(), headTimeMs: head.blockTimeMs };
+  }
+
+  function remember(wallet: Wallet, judgement: Judgement): void {
+    const { verdict } = judgement;
+    const cache = verdict instanceof Refusal && verdict.reason === 'instance_unknown' ? unknowns : judgements;
+    unknowns.delete(wallet);
+    cache.set(wallet, judgement);
+  }
+
+  async function judge(wallet: Wallet): Promise<Judgement> {
+    const known = judgements.get(wallet);
+    if (known && clock.nowMs() - known.judgedAtMs < CALLER_CACHE_MS) return known;
+    const unknown = unknowns.get(wallet);
+    if (unknown && clock.nowMs() - unknown.judgedAtMs < UNKNOWN_CACHE_MS) return unknown;
+    if (!known && !lookups.take('unknown')) throw new Refusal('rate_limited', 'look-ups of unknown wallets');
+    try {
+      const judgement = await look(wallet);
+      remember(wallet, judgement);
+      return judgement;
+    } catch (error) {
+      const standing = error instanceof Refusal && error.reason === 'chain_unavailable' && known;
+      if (standing && clock.nowMs() - known.headTimeMs <= profile.headAgeMaxMs) return known;
+      throw error;
+    }
+  }
+
+  return {
+    async authorize(wallet) {
+      const { verdict } = await judge(wallet);
+      if (verdict instanceof Refusal) throw new Refusal(verdict.reason, verdict.detail);
+      return verdict;
+    },
+  };
+}
+
+/** One block's word on a wallet. Ids come first: for an unknown wallet every other field reads as good. */
+export function judgeCaller(wallet: Wallet, view: CallerView): Caller | Refusal {
+  const appId = parseAppId(view.appId);
+  const at = `at block ${view.blockNumber}`;
+  if (view.instanceId === 0n || view.wallet !== wallet || appId === undefined) return new Refusal('instance_unknown', at);
+  if (view.instanceStatus !== 'active') return new Refusal('instance_not_active', at);
+  if (!view.zkVerified) return new Refusal('instance_not_verified', at);
+  if (view.appRecordId !== view.appId || view.appStatus !== 'active') return new Refusal('app_not_active', at);
+  if (view.versionRecordId !== view.versionId || view.versionStatus === 'revoked') return new Refusal('version_not_allowed', at);
+  const { instanceId, versionId, teePubkey, appCreatedAtMs } = view;
+  return { wallet, instanceId, appId, versionId, teePubkey, appCreatedAtMs, blockNumber: view.blockNumber };
+}

@@ -1,0 +1,50 @@
+/**
+ * What was used and must not be used again, for a bounded time. Only authorized owners put anything in; a full set
+ * refuses and never evicts, so nobody can wash a used value out.
+ */
+import { Refusal } from '../errors.ts';
+import type { Clock } from '../ports.ts';
+
+export interface ReplayBounds {
+  readonly lifetimeMs: number;
+  readonly perOwnerMax: number;
+  readonly totalMax: number;
+}
+
+export interface Replays {
+  /** True when the value is new for this owner; false when it was used. Throws `replay_memory_full`. */
+  use(owner: string, value: string): boolean;
+  size(): number;
+}
+
+export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
+  /** Insertion order is expiry order, because every entry lives equally long. */
+  const expiries = new Map<string, number>();
+  const perOwner = new Map<string, number>();
+
+  function forgetExpired(nowMs: number): void {
+    for (const [key, expiresAtMs] of expiries) {
+      if (expiresAtMs > nowMs) return;
+      expiries.delete(key);
+      const owner = key.slice(0, key.indexOf('|'));
+      const left = (perOwner.get(owner) ?? 1) - 1;
+      if (left > 0) perOwner.set(owner, left);
+      else perOwner.delete(owner);
+    }
+  }
+
+  return {
+    use(owner, value) {
+      const nowMs = clock.nowMs();
+      forgetExpired(nowMs);
+      const key = `${owner}|${value}`;
+      if (expiries.has(key)) return false;
+      const held = perOwner.get(owner) ?? 0;
+      if (held >= bounds.perOwnerMax || expiries.size >= bounds.totalMax) throw new Refusal('replay_memory_full', `${held} held by ${owner}`);
+      expiries.set(key, nowMs + bounds.lifetimeMs);
+      perOwner.set(owner, held + 1);
+      return true;
+    },
+    size: () => expiries.size,
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * Handing a secret to a member, and fetching one (`docs/protocol.md` clause 8.2). There is one form of this message: inside a
+ * sealed frame, named by its hash, to an eligible member, at a bounded rate, with a log record. What arrives is checked
+ * against the hash that was asked for before anything is kept.
+ */
+import { Refusal } from '../errors.ts';
+import { HANDOVERS_BURST, HANDOVERS_PER_SECOND, OPERATORS_MAX } from '../limits.ts';
+import { createRate } from '../auth/rate.ts';
+import { eligibleMemberOf } from '../chain/view.ts';
+import { secretHash } from '../crypto/kdf.ts';
+import { decodeGiven, decodeWanted, encodeGiven, encodeWanted } from './messages.ts';
+import type { ChainView } from '../chain/view.ts';
+import type { Vault } from '../crypto/vault.ts';
+import type { Epoch, Hash, Wallet } from '../identity.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { Peer, Peers } from './peers.ts';
+import type { FrameHandler } from './sessions.ts';
+
+export interface HandoverDependencies {
+  readonly view: ChainView;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The responder's side. */
+export function createHandover({ view, vault, clock, log }: HandoverDependencies): FrameHandler {
+  const rate = createRate(clock, { perSecond: HANDOVERS_PER_SECOND, burst: HANDOVERS_BURST, keysMax: OPERATORS_MAX });
+
+  async function checkEligible(wallet: Wallet): Promise<void> {
+    // Read now, not on the last tick: a member that was removed a block ago gets nothing.
+    await view.refresh();
+    const state = view.state();
+    if (state.kind !== 'fresh') throw new Refusal('chain_unavailable', state.detail);
+    if (!eligibleMemberOf(state.blocks, wallet)) throw new Refusal('handover_not_eligible', wallet);
+  }
+
+  return async (peer, payload) => {
+    const wanted = decodeWanted(payload);
+    try {
+      if (!rate.take(peer.wallet)) throw new Refusal('handover_rate_limited', peer.wallet);
+      await checkEligible(peer.wallet);
+    } catch (error) {
+      if (error instanceof Refusal) log('handover.refused', { peer: peer.wallet, reason: error.reason });
+      throw error;
+    }
+    const given = wanted.flatMap(({ epoch, hash }) => {
+      const secret = vault.handOver(epoch, hash);
+      return secret ? [{ epoch, hash, secret }] : [];
+    });
+    for (const { epoch, hash } of given) log('handover.given', { epoch, hash, peer: peer.wallet });
+    return encodeGiven(given);
+  };
+}
+
+/** The requester's side: the first peer that hands over bytes of that hash. `undefined` when none does. */
+export async function fetchSecret(epoch: Epoch, hash: Hash, holders: readonly Peer[], peers: Peers): Promise<{ readonly secret: Uint8Array; readonly peer: Wallet } | undefined> {
+  for (const peer of holders) {
+    try {
+      const given = decodeGiven(await peers.call(peer, 'handover', encodeWanted([{ epoch, hash }])));
+      const secret = given.find((item) => item.epoch === epoch && item.hash === hash)?.secret;
+      if (secret && secretHash(secret) === hash) return { secret, peer: peer.wallet };
+      if (given.length > 0) peers.blame(peer, new Refusal('peer_answer_odd', 'the secret does not have the hash that was asked for'));
+    } catch (error) {
+      // Back-off and the log line are the business of `peers`; the next holder is asked.
+      if (!(error instanceof Refusal)) throw error;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,108 @@
+/**
+ * The handshake of two nodes (`docs/protocol.md` clause 7.2): each side signs, with its wallet, the ephemeral key that it
+ * will use. The host between them can drop a hello; it cannot read, alter or replay one. Building and checking only:
+ * who may talk to whom is decided by `sessions.ts`.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { Refusal } from '../errors.ts';
+import { parseWallet } from '../identity.ts';
+import { checkTimestamp } from '../auth/proof.ts';
+import { parseSignature } from '../crypto/wallet.ts';
+import { PROOF_HEADER_CHARS_MAX } from '../limits.ts';
+import { hex } from '../wire/bytes.ts';
+import { decodeCborMap, encodeCbor, readBytes, readText } from '../wire/cbor.ts';
+import { peerProofText, peerResponseText } from '../wire/pop.ts';
+import { INCARNATION_BYTES, SESSION_ID_BYTES } from './frames.ts';
+import { EPHEMERAL_BYTES } from './keys.ts';
+import type { Wallet } from '../identity.ts';
+import type { CborMap } from '../wire/cbor.ts';
+import type { Recover } from '../ports.ts';
+
+export interface Hello {
+  readonly wallet: Wallet;
+  readonly recipient: Wallet;
+  readonly incarnation: Uint8Array;
+  readonly ephemeral: Uint8Array;
+  readonly nonce: string;
+  readonly timestamp: string;
+}
+
+export interface HelloAnswer {
+  readonly wallet: Wallet;
+  readonly recipient: Wallet;
+  readonly incarnation: Uint8Array;
+  readonly ephemeral: Uint8Array;
+  readonly session: Uint8Array;
+}
+
+/** Header values, attacker-controlled. */
+export interface HelloHeaders {
+  readonly signature: string | null;
+  readonly wallet: string | null;
+  readonly nonce: string | null;
+  readonly timestamp: string | null;
+}
+
+const ADDRESS_CHARS = 42;
+
+export function encodeHello(hello: Hello): Uint8Array {
+  return encodeCbor({ v: 1, kind: 'hello', ...hello });
+}
+
+export function encodeHelloAnswer(answer: HelloAnswer): Uint8Array {
+  return encodeCbor({ v: 1, kind: 'hello', ...answer });
+}
+
+export function helloText(hello: Hello, body: Uint8Array): string {
+  return peerProofText(hello.nonce, hello.recipient, hello.timestamp, hex(sha256(body)));
+}
+
+export function helloAnswerText(clientSignature: string, responder: Wallet, body: Uint8Array): string {
+  return peerResponseText(clientSignature, responder, hex(sha256(body)));
+}
+
+/** The hello that its own wallet signed for `self`, now. Throws `frame_malformed`, `peer_proof_refused` or a time refusal. */
+export function verifyHello(body: Uint8Array, headers: HelloHeaders, self: Wallet, nowMs: number, recover: Recover): Hello {
+  const map = decodeCborMap(body, ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'nonce', 'timestamp']);
+  if (map.get('v') !== 1 || map.get('kind') !== 'hello') throw new Refusal('frame_malformed', 'not a hello of version 1');
+  const hello: Hello = {
+    wallet: readWallet(map, 'wallet'),
+    recipient: readWallet(map, 'recipient'),
+    incarnation: readBytes(map, 'incarnation', INCARNATION_BYTES),
+    ephemeral: readBytes(map, 'ephemeral', EPHEMERAL_BYTES),
+    nonce: readText(map, 'nonce', PROOF_HEADER_CHARS_MAX),
+    timestamp: readText(map, 'timestamp', 16),
+  };
+  if (hello.recipient !== self) throw new Refusal('peer_proof_refused', 'for another node');
+  const headersAgree = headers.nonce === hello.nonce && headers.timestamp === hello.timestamp && (headers.wallet === null || parseWallet(headers.wallet) === hello.wallet);
+  if (!headersAgree) throw new Refusal('peer_proof_refused', 'headers and body differ');
+  checkTimestamp(hello.timestamp, nowMs);
+  const signature = parseSignature(headers.signature ?? '');
+  if (!signature || recover(helloText(hello, body), signature) !== hello.wallet) throw new Refusal('peer_proof_refused', 'not signed by its wallet');
+  return hello;
+}
+
+/** The answer that `responder` signed for exactly our hello. Throws `peer_answer_odd` or `frame_malformed`. */
+export function verifyHelloAnswer(body: Uint8Array, signatureHeader: string | null, ours: { hello: Hello; signature: string }, recover: Recover): HelloAnswer {
+  const responder = ours.hello.recipient;
+  const signature = parseSignature(signatureHeader ?? '');
+  const signer = signature && recover(helloAnswerText(ours.signature, responder, body), signature);
+  if (signer !== responder) throw new Refusal('peer_answer_odd', 'not signed by the node that was asked');
+  const map = decodeCborMap(body, ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'session']);
+  const answer: HelloAnswer = {
+    wallet: readWallet(map, 'wallet'),
+    recipient: readWallet(map, 'recipient'),
+    incarnation: readBytes(map, 'incarnation', INCARNATION_BYTES),
+    ephemeral: readBytes(map, 'ephemeral', EPHEMERAL_BYTES),
+    session: readBytes(map, 'session', SESSION_ID_BYTES),
+  };
+  const ourPair = answer.wallet === responder && answer.recipient === ours.hello.wallet && map.get('v') === 1 && map.get('kind') === 'hello';
+  if (!ourPair) throw new Refusal('peer_answer_odd', 'an answer for another pair');
+  return answer;
+}
+
+function readWallet(map: CborMap, name: string): Wallet {
+  const wallet = parseWallet(readText(map, name, ADDRESS_CHARS));
+  if (!wallet) throw new Refusal('frame_malformed', `${name} is no address`);
+  return wallet;
+}

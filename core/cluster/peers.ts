@@ -1,0 +1,141 @@
+/**
+ * The other members, as this node reaches them: URL policy, the wire to `/sync`, back-off with jitter, and what is known of
+ * each for `/nodes`. A peer that hangs costs its timeout once, then its back-off; it is logged when it goes and when it
+ * comes back, not each time.
+ */
+import { Refusal } from '../errors.ts';
+import { HELLO_BYTES_MAX, PEER_BACKOFF_MAX_MS, PEER_BACKOFF_MIN_MS, PEER_MS_MAX, PROOF_HEADER_CHARS_MAX, SYNC_BODY_BYTES_MAX } from '../limits.ts';
+import { parseUtf8 } from '../wire/bytes.ts';
+import { parseJsonObject } from '../wire/json.ts';
+import { memberOf } from '../chain/view.ts';
+import { peerOrigin } from './peer-url.ts';
+import type { ChainView } from '../chain/view.ts';
+import type { Wallet } from '../identity.ts';
+import type { NetworkProfile } from '../networks.ts';
+import type { Clock, Fetch, Log, OutboundAnswer, Random } from '../ports.ts';
+import type { FrameType } from './frames.ts';
+import type { PeerWire, Sessions } from './sessions.ts';
+
+export interface Peer {
+  readonly wallet: Wallet;
+  readonly origin: string;
+}
+
+/** What is known of a peer without asking it. */
+export interface Contact {
+  readonly reachable: boolean | null;
+  readonly lastContactAtMs: number | null;
+  readonly failures: number;
+}
+
+export interface Peers {
+  /** Members that may be dialled now, without those in back-off. */
+  due(): readonly Peer[];
+  /** One frame there and back. Throws a `Refusal`; a failure to reach the peer starts its back-off. */
+  call(peer: Peer, type: FrameType, payload: Uint8Array): Promise<Uint8Array>;
+  /** A peer whose answer was authentic and wrong: counted and backed off like one that cannot be reached. */
+  blame(peer: Peer, refusal: Refusal): void;
+  contact(wallet: Wallet): Contact;
+}
+
+export interface PeersDependencies {
+  readonly self: Wallet;
+  readonly view: ChainView;
+  readonly profile: NetworkProfile;
+  readonly sessions: Sessions;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+interface Standing {
+  failures: number;
+  nextTryAtMs: number;
+  lastContactAtMs: number | null;
+}
+
+export function createPeers({ self, view, profile, sessions, fetch, clock, random, log }: PeersDependencies): Peers {
+  const standings = new Map<Wallet, Standing>();
+
+  function members(): Peer[] {
+    const state = view.state();
+    if (state.kind !== 'fresh') return [];
+    const { head } = state.blocks;
+    return head.operators.flatMap((operator) => {
+      const origin = operator.wallet === self || !memberOf(state.blocks, operator.wallet) ? undefined : peerOrigin(operator.instanceUrl, profile.peerUrls);
+      return origin ? [{ wallet: operator.wallet, origin }] : [];
+    });
+  }
+
+  function standingOf(wallet: Wallet): Standing {
+    const standing = standings.get(wallet) ?? { failures: 0, nextTryAtMs: 0, lastContactAtMs: null };
+    standings.set(wallet, standing);
+    return standing;
+  }
+
+  function succeeded(wallet: Wallet): void {
+    const standing = standingOf(wallet);
+    if (standing.failures > 0) log('peer.reachable', { peer: wallet, failures: standing.failures });
+    Object.assign(standing, { failures: 0, nextTryAtMs: 0, lastContactAtMs: clock.nowMs() });
+  }
+
+  function failed(wallet: Wallet, error: unknown): void {
+    const standing = standingOf(wallet);
+    standing.failures += 1;
+    const backoffMs = Math.min(PEER_BACKOFF_MAX_MS, PEER_BACKOFF_MIN_MS * 2 ** Math.min(standing.failures - 1, 16));
+    const jitter = 0.5 + (random.bytes(1)[0] ?? 0) / 510;
+    standing.nextTryAtMs = clock.nowMs() + backoffMs * jitter;
+    if (standing.failures > 1) return;
+    const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
+    log('peer.unreachable', { peer: wallet, reason: refusal.reason, detail: refusal.detail });
+  }
+
+  return {
+    due() {
+      const current = members();
+      const wallets = new Set(current.map((peer) => peer.wallet));
+      for (const wallet of standings.keys()) if (!wallets.has(wallet)) standings.delete(wallet);
+      return current.filter((peer) => standingOf(peer.wallet).nextTryAtMs <= clock.nowMs());
+    },
+    async call(peer, type, payload) {
+      try {
+        const answer = await sessions.call(peer.wallet, createPeerWire(peer.origin, fetch), type, payload);
+        succeeded(peer.wallet);
+        return answer;
+      } catch (error) {
+        failed(peer.wallet, error);
+        throw error;
+      }
+    },
+    blame: (peer, refusal) => failed(peer.wallet, refusal),
+    contact(wallet) {
+      const standing = standings.get(wallet);
+      const asked = standing !== undefined && (standing.failures > 0 || standing.lastContactAtMs !== null);
+      return { reachable: asked ? standing.failures === 0 : null, lastContactAtMs: standing?.lastContactAtMs ?? null, failures: standing?.failures ?? 0 };
+    },
+  };
+}
+
+function createPeerWire(origin: string, fetch: Fetch): PeerWire {
+  return {
+    async nonce() {
+      const answer = await fetch({ url: `${origin}/nonce`, method: 'GET' }, { timeoutMs: PEER_MS_MAX, bodyBytesMax: HELLO_BYTES_MAX });
+      const nonce = parseJsonObject(parseUtf8(answer.body) ?? '')?.['nonce'];
+      if (answer.status !== 200 || typeof nonce !== 'string' || nonce.length > PROOF_HEADER_CHARS_MAX) throw new Refusal('peer_answer_odd', `/nonce answered ${answer.status}`);
+      return nonce;
+    },
+    async post(body, headers) {
+      const request = { url: `${origin}/sync`, method: 'POST', headers: { 'content-type': 'application/cbor', ...headers }, body } as const;
+      const answer = await fetch(request, { timeoutMs: PEER_MS_MAX, bodyBytesMax: SYNC_BODY_BYTES_MAX });
+      if (answer.status !== 200) throw new Refusal(refusedReason(answer), `/sync answered ${answer.status}`);
+      return { body: answer.body, signature: answer.headers.get('x-kms-peer-signature') };
+    },
+  };
+}
+
+/** An error of `/sync` is not authenticated: all that it may do is to make us open a new session. */
+function refusedReason(answer: OutboundAnswer): 'session_unknown' | 'peer_unreachable' {
+  const reason = parseJsonObject(parseUtf8(answer.body) ?? '')?.['reason'];
+  return reason === 'session_unknown' ? 'session_unknown' : 'peer_unreachable';
+}

@@ -1,0 +1,156 @@
+/**
+ * What a node does next and whether it serves, as a pure function of facts (`docs/protocol.md` clause 9). No I/O, no clock.
+ * The gate fails closed: a node serves only when the confirmed chain names an active epoch, the head does not contradict
+ * it, this node is a member with its own key, and the vault holds exactly those secrets.
+ */
+import { ENDORSEMENT_LIFE_BLOCKS, ENDORSEMENT_MARGIN_BLOCKS, RELAY_STEP_BLOCKS } from '../limits.ts';
+import { operatorOf } from '../chain/view.ts';
+import { peerOrigin } from './peer-url.ts';
+import { eligibleInOrder, proposersNow, relayPlace } from './proposer.ts';
+import type { Blocks, ChainState } from '../chain/view.ts';
+import type { EpochRecord } from '../chain/registry.ts';
+import type { UnreadyReason } from '../errors.ts';
+import type { Epoch, Hash, Wallet } from '../identity.ts';
+import type { NetworkProfile } from '../networks.ts';
+import type { Offer } from './messages.ts';
+
+export interface Facts {
+  readonly self: { readonly wallet: Wallet; readonly teePubkey: string };
+  readonly profile: NetworkProfile;
+  readonly chain: ChainState;
+  /** Epochs whose secret the vault holds. */
+  readonly held: ReadonlySet<Epoch>;
+  /** Candidates of the open epoch that the vault keeps. */
+  readonly candidates: readonly Hash[];
+  /** Offers of the open epoch that this node knows. */
+  readonly offers: readonly Offer[];
+}
+
+export type Gate = { readonly kind: 'serving'; readonly epoch: Epoch } | { readonly kind: 'waiting'; readonly reason: UnreadyReason; readonly detail: string };
+
+export type Step =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'fetchSecret'; readonly epoch: Epoch; readonly hash: Hash }
+  | { readonly kind: 'generate'; readonly epoch: Epoch; readonly validUntilBlock: number }
+  | { readonly kind: 'fetchCandidate'; readonly epoch: Epoch; readonly hash: Hash; readonly holders: readonly Wallet[] }
+  | { readonly kind: 'endorse'; readonly epoch: Epoch; readonly hash: Hash; readonly validUntilBlock: number }
+  | { readonly kind: 'relay'; readonly epoch: Epoch; readonly offer: Offer };
+
+export interface Decision {
+  readonly gate: Gate;
+  readonly step: Step;
+}
+
+const NONE: Step = { kind: 'none' };
+
+export function decide(facts: Facts): Decision {
+  const { chain } = facts;
+  if (chain.kind === 'unusable') return { gate: waiting(chain.reason, chain.detail), step: NONE };
+  const unfit = membershipRefusal(facts, chain.blocks);
+  if (unfit) return { gate: unfit, step: NONE };
+  const missing = usableEpochs(chain.blocks).find((epoch) => !facts.held.has(epoch.epoch));
+  if (missing?.hash) return fetching(facts, chain.blocks, missing.epoch, missing.hash);
+  return { gate: servingGate(facts, chain.blocks), step: birthStep(facts, chain.blocks) };
+}
+
+/** Epochs whose secret must be held: active or previous at the confirmed block, and not given up at the head. */
+export function usableEpochs({ head, confirmed }: Blocks): readonly EpochRecord[] {
+  const usable = (epoch: EpochRecord | undefined) => epoch?.state === 'active' || epoch?.state === 'previous';
+  return confirmed.epochs.filter((epoch) => usable(epoch) && usable(head.epochs[epoch.epoch]) && head.epochs[epoch.epoch]?.hash === epoch.hash);
+}
+
+/** The epoch that waits for a secret at the confirmed block. */
+export function openEpoch({ confirmed }: Blocks): EpochRecord | undefined {
+  return confirmed.epochs.find((epoch) => epoch.state === 'open');
+}
+
+function membershipRefusal({ self, profile }: Facts, { head, confirmed }: Blocks): Gate | undefined {
+  const atHead = operatorOf(head, self.wallet);
+  const atConfirmed = operatorOf(confirmed, self.wallet);
+  if (!atHead || !atConfirmed) return waiting('not_registered', atHead ? 'not confirmed yet' : 'not in the operator set');
+  if (!atHead.live || !atConfirmed.live) return waiting('not_live', `instance ${atHead.instanceId} is ${atHead.instanceStatus}, version ${atHead.versionStatus}`);
+  if (atHead.teePubkey !== self.teePubkey) return waiting('tee_key_mismatch', `instance ${atHead.instanceId}`);
+  if (!peerOrigin(atHead.instanceUrl, profile.peerUrls)) return waiting('url_refused', `instance ${atHead.instanceId}`);
+  return undefined;
+}
+
+function fetching({ self }: Facts, { head, confirmed }: Blocks, epoch: Epoch, hash: Hash): Decision {
+  const eligible = operatorOf(head, self.wallet)?.eligible && operatorOf(confirmed, self.wallet)?.eligible;
+  if (!eligible) return { gate: waiting('not_eligible', 'a secret is handed only to an enrolled, approved version'), step: NONE };
+  return { gate: waiting('fetching_secret', `epoch ${epoch}`), step: { kind: 'fetchSecret', epoch, hash } };
+}
+
+function servingGate(facts: Facts, blocks: Blocks): Gate {
+  const active = usableEpochs(blocks).find((epoch) => epoch.state === 'active');
+  if (active) return { kind: 'serving', epoch: active.epoch };
+  const open = openEpoch(blocks);
+  if (open) return birthGate(facts, blocks, open);
+  const lost = blocks.confirmed.epochs.length > 0;
+  return lost ? waiting('cluster_reset', 'every epoch was given up') : waiting('genesis_not_open', `${blocks.confirmed.operators.filter((operator) => operator.live).length} of ${blocks.confirmed.minOperators} operators are live`);
+}
+
+function birthGate(facts: Facts, blocks: Blocks, open: EpochRecord): Gate {
+  if (blocks.head.epochs[open.epoch]?.state !== 'open') return waiting('awaiting_activation', 'active at the head, not confirmed yet');
+  const best = Math.max(0, ...facts.offers.map((offer) => eligibleSigners(offer, blocks).length));
+  if (best === 0) return waiting('awaiting_proposal', `epoch ${open.epoch}, proposer ${proposersNow(blocks, open, facts.profile)[0] ?? 'none'}`);
+  const detail = `${best} of ${blocks.head.majority} endorsements`;
+  return best < blocks.head.majority ? waiting('collecting_endorsements', detail) : waiting('awaiting_activation', detail);
+}
+
+/** One step of the birth of the open epoch, in the order of clause 9.2. */
+function birthStep(facts: Facts, blocks: Blocks): Step {
+  const open = openEpoch(blocks);
+  const eligible = eligibleInOrder(blocks);
+  if (!open || blocks.head.epochs[open.epoch]?.state !== 'open' || !eligible.includes(facts.self.wallet)) return NONE;
+  const alive = facts.offers.filter((offer) => offer.validUntilBlock > blocks.head.blockNumber + ENDORSEMENT_MARGIN_BLOCKS);
+  const proposers = proposersNow(blocks, open, facts.profile);
+  const proposed = alive.filter((offer) => proposers.some((proposer) => offer.signatures.has(proposer)));
+  return (
+    relayStep(facts, blocks, open, alive) ??
+    endorseStep(facts, open, proposed) ??
+    fetchStep(facts, blocks, open, alive, proposed) ??
+    (proposers[0] === facts.self.wallet && proposed.length === 0 ? proposeStep(facts, blocks, open) : NONE)
+  );
+}
+
+function relayStep({ self, profile }: Facts, blocks: Blocks, open: EpochRecord, alive: readonly Offer[]): Step | undefined {
+  const offer = alive.find((candidate) => eligibleSigners(candidate, blocks).length >= blocks.head.majority);
+  if (!offer) return undefined;
+  const offeredAtBlock = Math.min(offer.validUntilBlock - ENDORSEMENT_LIFE_BLOCKS, blocks.head.blockNumber);
+  const turnAtBlock = offeredAtBlock + relayPlace(blocks, open, profile, self.wallet) * RELAY_STEP_BLOCKS;
+  return blocks.head.blockNumber >= turnAtBlock ? { kind: 'relay', epoch: open.epoch, offer } : undefined;
+}
+
+/** Endorses what a current proposer offers, once it is held: never the other way round. */
+function endorseStep({ self, candidates }: Facts, { epoch }: EpochRecord, proposed: readonly Offer[]): Step | undefined {
+  const offer = proposed.find(({ hash, signatures }) => candidates.includes(hash) && !signatures.has(self.wallet));
+  return offer && { kind: 'endorse', epoch, hash: offer.hash, validUntilBlock: offer.validUntilBlock };
+}
+
+/**
+ * Fetches what a current proposer offers, and what this wallet endorsed before its enclave lost its memory. The choice
+ * moves on with the head, so that one offer that nobody hands over does not stand before the others.
+ */
+function fetchStep({ self, candidates }: Facts, { head }: Blocks, { epoch }: EpochRecord, alive: readonly Offer[], proposed: readonly Offer[]): Step | undefined {
+  const lacking = alive.filter((offer) => !candidates.includes(offer.hash) && (proposed.includes(offer) || offer.signatures.has(self.wallet)));
+  const offer = lacking[head.blockNumber % Math.max(1, lacking.length)];
+  return offer && { kind: 'fetchCandidate', epoch, hash: offer.hash, holders: [...offer.signatures.keys()].filter((wallet) => wallet !== self.wallet) };
+}
+
+/** A proposer re-offers the candidate that most operators have endorsed already; it draws a new one only when it has none. */
+function proposeStep({ candidates, offers }: Facts, { head }: Blocks, { epoch }: EpochRecord): Step {
+  const support = (hash: Hash) => Math.max(0, ...offers.filter((offer) => offer.hash === hash).map((offer) => offer.signatures.size));
+  const best = candidates.toSorted((a, b) => support(b) - support(a) || (a < b ? -1 : 1))[0];
+  if (!best) return { kind: 'generate', epoch, validUntilBlock: head.blockNumber + ENDORSEMENT_LIFE_BLOCKS };
+  const standing = offers.find((offer) => offer.hash === best && offer.validUntilBlock > head.blockNumber + ENDORSEMENT_LIFE_BLOCKS / 2);
+  return { kind: 'endorse', epoch, hash: best, validUntilBlock: standing?.validUntilBlock ?? head.blockNumber + ENDORSEMENT_LIFE_BLOCKS };
+}
+
+/** Signers that count at the head, where the contract will count them. */
+export function eligibleSigners(offer: Offer, { head }: Blocks): readonly Wallet[] {
+  return [...offer.signatures.keys()].filter((wallet) => operatorOf(head, wallet)?.eligible);
+}
+
+function waiting(reason: UnreadyReason, detail: string): Gate {
+  return { kind: 'waiting', reason, detail };
+}

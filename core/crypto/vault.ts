@@ -1,0 +1,117 @@
+/**
+ * The single holder of master secrets and candidates. It derives; it never answers with a secret except to the
+ * handover, and nothing is ever derived from a candidate. Synchronous: nothing interleaves inside it.
+ */
+import { deriveAppKey, deriveInternalKey, secretHash, SECRET_BYTES } from './kdf.ts';
+import type { AppDerivation, InternalPurpose } from './kdf.ts';
+import { assert } from '../errors.ts';
+import { CANDIDATES_PER_EPOCH_MAX } from '../limits.ts';
+import type { Epoch, Hash } from '../identity.ts';
+
+/** What the confirmed chain says of one epoch, as far as its secret is concerned. */
+export interface EpochTruth {
+  readonly epoch: Epoch;
+  readonly state: 'open' | 'usable' | 'gone';
+  /** Of a usable epoch. */
+  readonly hash: Hash | undefined;
+}
+
+export interface Settled {
+  readonly installed: readonly { readonly epoch: Epoch; readonly hash: Hash }[];
+  readonly wiped: readonly { readonly epoch: Epoch; readonly why: string; readonly count: number }[];
+}
+
+export interface Vault {
+  /** Keeps 32 bytes that may become the secret of an open epoch. False when the epoch's candidates are full. */
+  keepCandidate(epoch: Epoch, secret: Uint8Array): boolean;
+  candidates(epoch: Epoch): readonly Hash[];
+  /** Installs bytes whose hash the chain holds. False when the hash differs. */
+  install(epoch: Epoch, hash: Hash, secret: Uint8Array): boolean;
+  /** Brings everything held in line with the chain: installs the candidate that won, wipes what lost or is gone. */
+  settle(truths: readonly EpochTruth[]): Settled;
+  holds(epoch: Epoch): boolean;
+  /** A copy for a handover: the secret or candidate with exactly that hash. */
+  handOver(epoch: Epoch, hash: Hash): Uint8Array | undefined;
+  /** `undefined` when the epoch's secret is not held. */
+  appKey(derivation: AppDerivation): Uint8Array | undefined;
+  internalKey(purpose: InternalPurpose, epoch: Epoch, lengthBytes: number): Uint8Array | undefined;
+}
+
+interface Held {
+  readonly hash: Hash;
+  readonly secret: Uint8Array;
+}
+
+export function createVault(): Vault {
+  const secrets = new Map<Epoch, Held>();
+  const candidates = new Map<Epoch, Map<Hash, Uint8Array>>();
+
+  function keepCandidate(epoch: Epoch, secret: Uint8Array): boolean {
+    assert(secret.length === SECRET_BYTES, 'a candidate has 32 bytes');
+    const ofEpoch = candidates.get(epoch) ?? new Map<Hash, Uint8Array>();
+    const hash = secretHash(secret);
+    if (!ofEpoch.has(hash) && ofEpoch.size >= CANDIDATES_PER_EPOCH_MAX) return false;
+    ofEpoch.set(hash, secret.slice());
+    candidates.set(epoch, ofEpoch);
+    return true;
+  }
+
+  function install(epoch: Epoch, hash: Hash, secret: Uint8Array): boolean {
+    if (secret.length !== SECRET_BYTES || secretHash(secret) !== hash) return false;
+    secrets.set(epoch, { hash, secret: secret.slice() });
+    return true;
+  }
+
+  function settle(truths: readonly EpochTruth[]): Settled {
+    const usable = new Map(truths.flatMap((truth) => (truth.state === 'usable' && truth.hash ? [[truth.epoch, truth.hash] as const] : [])));
+    const open = new Set(truths.filter((truth) => truth.state === 'open').map((truth) => truth.epoch));
+    const wiped = [...dropSecrets(usable)];
+    const installed = [...usable].flatMap(([epoch, hash]) => (promote(epoch, hash) ? [{ epoch, hash }] : []));
+    wiped.push(...dropCandidates(open));
+    return { installed, wiped };
+  }
+
+  function* dropSecrets(usable: ReadonlyMap<Epoch, Hash>): Generator<Settled['wiped'][number]> {
+    for (const [epoch, held] of secrets) {
+      if (usable.get(epoch) === held.hash) continue;
+      held.secret.fill(0);
+      secrets.delete(epoch);
+      yield { epoch, why: usable.has(epoch) ? 'another hash is active' : 'the epoch is gone', count: 1 };
+    }
+  }
+
+  function promote(epoch: Epoch, hash: Hash): boolean {
+    const secret = secrets.has(epoch) ? undefined : candidates.get(epoch)?.get(hash);
+    return secret !== undefined && install(epoch, hash, secret);
+  }
+
+  function* dropCandidates(open: ReadonlySet<Epoch>): Generator<Settled['wiped'][number]> {
+    for (const [epoch, ofEpoch] of candidates) {
+      if (open.has(epoch)) continue;
+      for (const secret of ofEpoch.values()) secret.fill(0);
+      candidates.delete(epoch);
+      yield { epoch, why: 'the epoch is no longer open', count: ofEpoch.size };
+    }
+  }
+
+  return {
+    keepCandidate,
+    candidates: (epoch) => [...(candidates.get(epoch)?.keys() ?? [])],
+    install,
+    settle,
+    holds: (epoch) => secrets.has(epoch),
+    handOver(epoch, hash) {
+      const held = secrets.get(epoch);
+      const secret = held?.hash === hash ? held.secret : candidates.get(epoch)?.get(hash);
+      return secret?.slice();
+    },
+    appKey(derivation) {
+      const held = secrets.get(derivation.epoch);
+      return held && deriveAppKey(held.secret, derivation);
+    },
+    internalKey(purpose, epoch, lengthBytes) {
+      const held = secrets.get(epoch);
+      return held && deriveInternalKey(held.secret, purpose, epoch, lengthBytes);
+    },
+  };
+}

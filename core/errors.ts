@@ -1,0 +1,105 @@
+/**
+ * Expected failures, as one closed union. `functions/reply.ts` maps each to what the outside may learn; the detail goes
+ * to the log only and never holds a secret.
+ */
+
+/** Why this node does not serve. Visible at `/ready`; each has its row in `docs/operations.md`. */
+export type UnreadyReason =
+  | 'starting'
+  | 'zero_wallet'
+  | 'chain_unreadable'
+  | 'chain_stale'
+  | 'chain_clock_ahead'
+  | 'chain_mismatch'
+  | 'not_registered'
+  | 'not_live'
+  | 'tee_key_mismatch'
+  | 'url_refused'
+  | 'genesis_not_open'
+  | 'awaiting_proposal'
+  | 'collecting_endorsements'
+  | 'awaiting_activation'
+  | 'not_eligible'
+  | 'fetching_secret'
+  | 'cluster_reset';
+
+/** Why a proof or its bearer was refused. All of them look the same from outside. */
+export type ProofReason =
+  | 'proof_missing'
+  | 'proof_form_refused'
+  | 'timestamp_malformed'
+  | 'timestamp_stale'
+  | 'nonce_malformed'
+  | 'nonce_unknown'
+  | 'nonce_expired'
+  | 'nonce_replayed'
+  | 'signature_malformed'
+  | 'signature_invalid'
+  | 'wallet_mismatch'
+  | 'instance_unknown'
+  | 'instance_not_active'
+  | 'instance_not_verified'
+  | 'app_not_active'
+  | 'version_not_allowed';
+
+export type RequestReason =
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'content_type_refused'
+  | 'body_too_large'
+  | 'body_timeout'
+  | 'body_malformed'
+  | 'plaintext_refused'
+  | 'envelope_malformed'
+  | 'envelope_sender_mismatch'
+  | 'envelope_replayed'
+  | 'envelope_unopenable'
+  | 'request_malformed'
+  | 'field_unknown'
+  | 'path_malformed'
+  | 'context_malformed'
+  | 'length_malformed'
+  | 'epoch_malformed'
+  | 'epoch_unknown'
+  | 'epoch_retired'
+  | 'rate_limited'
+  | 'replay_memory_full'
+  | 'deadline_exceeded'
+  | 'odyn_unavailable'
+  | 'chain_unavailable'
+  | 'internal';
+
+export type PeerReason =
+  | 'peer_not_member'
+  | 'peer_proof_refused'
+  | 'peer_unreachable'
+  | 'peer_answer_odd'
+  | 'session_unknown'
+  | 'frame_malformed'
+  | 'frame_unauthentic'
+  | 'frame_replayed'
+  | 'handover_not_eligible'
+  | 'handover_rate_limited';
+
+export type OutboundReason = 'url_refused_outbound' | 'outbound_timeout' | 'outbound_failed' | 'outbound_too_large' | 'outbound_redirect';
+
+export type Reason = UnreadyReason | ProofReason | RequestReason | PeerReason | OutboundReason;
+
+/** A request, an answer or a step that is refused. Throw it where the work must stop. */
+export class Refusal extends Error {
+  readonly reason: Reason;
+  /** For the log. Never a secret, never sent. */
+  readonly detail: string;
+
+  constructor(reason: Reason, detail = '', cause?: unknown) {
+    super(detail ? `${reason}: ${detail}` : reason, cause === undefined ? undefined : { cause });
+    this.name = 'Refusal';
+    this.reason = reason;
+    this.detail = detail;
+  }
+}
+
+/** For what only a mistake in this program can break. */
+export function assert(condition: unknown, mustHold: string): asserts condition {
+  if (!condition) throw new Error(`must hold: ${mustHold}`);
+}

@@ -1,0 +1,66 @@
+/**
+ * Everything a node can log: a closed list of events, each with its fields. A field holds names, numbers, reasons and
+ * public identifiers; no event has a place for a key, a plaintext, a signature or a request body.
+ */
+import type { Epoch, Hash, Wallet } from './identity.ts';
+import type { Reason } from './errors.ts';
+
+export interface EventFields {
+  'node.booted': { wallet: Wallet; profile: string; incarnation: string };
+  'node.boot_failed': { reason: Reason; detail: string };
+  'node.serving': { epoch: Epoch; block: number };
+  'node.waiting': { reason: Reason; detail: string; block: number | null };
+  'tick.failed': { reason: Reason; detail: string };
+  'tick.skipped': { runningMs: number };
+  'chain.unreadable': { reason: Reason; detail: string };
+  'chain.readable': { block: number };
+  'peer.reachable': { peer: Wallet; failures: number };
+  'peer.unreachable': { peer: Wallet; reason: Reason; detail: string };
+  'session.opened': { peer: Wallet; role: 'initiator' | 'responder' };
+  'session.refused': { peer: Wallet | null; reason: Reason; detail: string };
+  'candidate.generated': { epoch: Epoch; hash: Hash };
+  'candidate.fetched': { epoch: Epoch; hash: Hash; peer: Wallet };
+  'candidate.endorsed': { epoch: Epoch; hash: Hash; validUntilBlock: number };
+  'endorsement.refused': { peer: Wallet; epoch: Epoch; detail: string };
+  'activation.sent': { epoch: Epoch; hash: Hash; signatures: number; transaction: string };
+  'activation.failed': { epoch: Epoch; reason: Reason; detail: string };
+  'secret.installed': { epoch: Epoch; hash: Hash; source: 'candidate' | 'handover'; peer: Wallet | null };
+  'secret.wiped': { epoch: Epoch; why: string; count: number };
+  'handover.given': { epoch: Epoch; hash: Hash; peer: Wallet };
+  'handover.refused': { peer: Wallet; reason: Reason };
+  'request.refused': { requestId: string; route: string; reason: Reason; detail: string; wallet: Wallet | null };
+  'request.served': { requestId: string; route: string; wallet: Wallet; appId: string; epoch: Epoch };
+  'request.failed': { requestId: string; route: string; detail: string };
+}
+
+export type EventName = keyof EventFields;
+
+type Level = 'info' | 'warn' | 'error';
+
+export const EVENT_LEVELS = {
+  'node.booted': 'info',
+  'node.boot_failed': 'error',
+  'node.serving': 'info',
+  'node.waiting': 'info',
+  'tick.failed': 'warn',
+  'tick.skipped': 'warn',
+  'chain.unreadable': 'warn',
+  'chain.readable': 'info',
+  'peer.reachable': 'info',
+  'peer.unreachable': 'warn',
+  'session.opened': 'info',
+  'session.refused': 'warn',
+  'candidate.generated': 'info',
+  'candidate.fetched': 'info',
+  'candidate.endorsed': 'info',
+  'endorsement.refused': 'warn',
+  'activation.sent': 'info',
+  'activation.failed': 'warn',
+  'secret.installed': 'info',
+  'secret.wiped': 'info',
+  'handover.given': 'info',
+  'handover.refused': 'warn',
+  'request.refused': 'info',
+  'request.served': 'info',
+  'request.failed': 'error',
+} as const satisfies Record<EventName, Level>;

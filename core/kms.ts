@@ -1,0 +1,119 @@
+/**
+ * One node: wires the rooms and nothing else. Everything it makes lives in this closure, so any number of nodes run in one
+ * process without seeing each other.
+ */
+import { createAuthorizer } from './auth/caller.ts';
+import { createNonces } from './auth/nonces.ts';
+import { createRate } from './auth/rate.ts';
+import { createReplays } from './auth/replays.ts';
+import { createChainView, memberOf } from './chain/view.ts';
+import { createAdmission } from './cluster/admission.ts';
+import { createEndorsements } from './cluster/endorsements.ts';
+import { INCARNATION_BYTES } from './cluster/frames.ts';
+import { createGossip } from './cluster/gossip.ts';
+import { createHandover } from './cluster/handover.ts';
+import { createPeers } from './cluster/peers.ts';
+import { createRelay } from './cluster/relay.ts';
+import { createSessions } from './cluster/sessions.ts';
+import { createVault } from './crypto/vault.ts';
+import { Refusal } from './errors.ts';
+import * as limits from './limits.ts';
+import { hex } from './wire/bytes.ts';
+import type { Authorizer } from './auth/caller.ts';
+import type { Nonces } from './auth/nonces.ts';
+import type { Rate } from './auth/rate.ts';
+import type { Replays } from './auth/replays.ts';
+import type { ChainView } from './chain/view.ts';
+import type { Admission } from './cluster/admission.ts';
+import type { Peers } from './cluster/peers.ts';
+import type { Sessions } from './cluster/sessions.ts';
+import type { Vault } from './crypto/vault.ts';
+import type { Operator } from './chain/registry.ts';
+import type { Wallet } from './identity.ts';
+import type { NetworkProfile } from './networks.ts';
+import type { Box, Chain, Clock, Fetch, Log, Random, Recover, Signer } from './ports.ts';
+
+/** Read from the enclave's Odyn before the node is made: a node without them is not made at all. */
+export interface Identity {
+  readonly wallet: Wallet;
+  /** Lower-case hex of the SPKI DER, without `0x`. */
+  readonly teePubkey: string;
+}
+
+export interface KmsDependencies {
+  readonly identity: Identity;
+  readonly profile: NetworkProfile;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signer: Signer;
+  readonly recover: Recover;
+  readonly box: Box;
+  readonly chain: Chain;
+  readonly fetch: Fetch;
+  readonly log: Log;
+}
+
+export interface Kms {
+  readonly identity: Identity;
+  readonly profile: NetworkProfile;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signer: Signer;
+  readonly recover: Recover;
+  readonly box: Box;
+  readonly log: Log;
+  readonly view: ChainView;
+  readonly vault: Vault;
+  readonly nonces: Nonces;
+  readonly authorizer: Authorizer;
+  readonly callerRate: Rate;
+  readonly usedNonces: Replays;
+  readonly usedEnvelopes: Replays;
+  readonly admission: Admission;
+  readonly sessions: Sessions;
+  readonly peers: Peers;
+}
+
+export function createKms(dependencies: KmsDependencies): Kms {
+  const { identity, profile, clock, random, signer, recover, box, chain, fetch, log } = dependencies;
+  const incarnation = random.bytes(INCARNATION_BYTES);
+  const view = createChainView({ chain, clock, profile });
+  const vault = createVault();
+  const nonces = createNonces({ clock, random });
+  const endorsements = createEndorsements({ recover, profile });
+  const gossip = createGossip({ view, endorsements, clock, log });
+  const handlers = { endorsement: gossip.handler, handover: createHandover({ view, vault, clock, log }) };
+  const self = { wallet: identity.wallet, incarnation };
+  const sessions = createSessions({ self, clock, random, signer, recover, nonces, log, member: (wallet) => currentMember(view, wallet), handlers });
+  const peers = createPeers({ self: identity.wallet, view, profile, sessions, fetch, clock, random, log });
+  const relay = createRelay({ self: identity.wallet, profile, chain, signer, log });
+  const admission = createAdmission({ self: identity, profile, view, vault, endorsements, peers, gossip, relay, box, signer, clock, log });
+  log('node.booted', { wallet: identity.wallet, profile: profile.name, incarnation: hex(incarnation) });
+  return {
+    identity,
+    profile,
+    clock,
+    random,
+    signer,
+    recover,
+    box,
+    log,
+    view,
+    vault,
+    nonces,
+    authorizer: createAuthorizer({ chain, view, clock, profile }),
+    callerRate: createRate(clock, { perSecond: limits.CALLER_REQUESTS_PER_SECOND, burst: limits.CALLER_REQUESTS_BURST, keysMax: limits.CALLERS_CACHED_MAX }),
+    usedNonces: createReplays(clock, { lifetimeMs: limits.NONCE_LIFETIME_MS, perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX, totalMax: limits.CONSUMED_NONCES_TOTAL_MAX }),
+    usedEnvelopes: createReplays(clock, { lifetimeMs: limits.ENVELOPE_NONCE_LIFETIME_MS, perOwnerMax: limits.ENVELOPE_NONCES_PER_WALLET_MAX, totalMax: limits.ENVELOPE_NONCES_TOTAL_MAX }),
+    admission,
+    sessions,
+    peers,
+  };
+}
+
+/** A member other nodes may talk to, by the view as it stands. Throws `chain_unavailable`. */
+function currentMember(view: ChainView, wallet: Wallet): Operator | undefined {
+  const state = view.state();
+  if (state.kind !== 'fresh') throw new Refusal('chain_unavailable', state.detail);
+  return memberOf(state.blocks, wallet);
+}

@@ -1,0 +1,115 @@
+/** Every bound of the node, unit last in the name, with the attack or the reason beside it. */
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+
+/** Platform clients sign wall-clock seconds; more skew than this and a captured proof lives too long. */
+export const PROOF_AGE_MAX_MS = 120 * SECOND_MS;
+/** A nonce is issued, signed and used within one round trip; two minutes is what platform clients expect. */
+export const NONCE_LIFETIME_MS = 120 * SECOND_MS;
+/** A header longer than this is no signature, nonce or wallet: refused before any work. */
+export const PROOF_HEADER_CHARS_MAX = 256;
+
+/** Consumed nonces one wallet may have in memory: 500 requests/s for a nonce's lifetime. A full set refuses. */
+export const CONSUMED_NONCES_PER_WALLET_MAX = 60_000;
+/** All wallets together: about 30 MB. */
+export const CONSUMED_NONCES_TOTAL_MAX = 240_000;
+/** A captured envelope can be put under a fresh platform proof of the same app only after this time. */
+export const ENVELOPE_NONCE_LIFETIME_MS = HOUR_MS;
+export const ENVELOPE_NONCES_PER_WALLET_MAX = 200_000;
+export const ENVELOPE_NONCES_TOTAL_MAX = 400_000;
+
+/** One app's requests per second, sustained and in a burst: one caller cannot take the node from the others. */
+export const CALLER_REQUESTS_PER_SECOND = 500;
+export const CALLER_REQUESTS_BURST = 1_000;
+/** Chain look-ups for wallets that no registry knows: floods of fresh keys get this share of the chain, no more. */
+export const UNKNOWN_WALLETS_PER_SECOND = 20;
+export const UNKNOWN_WALLETS_BURST = 60;
+/** Buckets and cached judgements in memory. */
+export const CALLERS_CACHED_MAX = 10_000;
+/** How long a judgement at the head is reused. Part of the revocation bound. */
+export const CALLER_CACHE_MS = 3 * SECOND_MS;
+/** How long "nobody" is remembered: short, because a new registration must be seen at once. */
+export const UNKNOWN_CACHE_MS = 2 * SECOND_MS;
+
+/** The body of a sealed request: an envelope is hex over base64, so a 1 MiB value needs 2.7 MiB. */
+export const REQUEST_BODY_BYTES_MAX = 3 * MIB;
+/** A half-sent body hangs for ever on every host: the time a caller has to send it. */
+export const REQUEST_BODY_MS_MAX = 10 * SECOND_MS;
+/** From the first byte of work to the answer, whatever Odyn and the chain do. */
+export const REQUEST_MS_MAX = 15 * SECOND_MS;
+
+/** `path` and `context` of a derivation, in UTF-8 bytes. */
+export const DERIVE_PATH_BYTES_MAX = 256;
+export const DERIVE_CONTEXT_BYTES_MAX = 256;
+export const DERIVE_LENGTH_DEFAULT_BYTES = 32;
+export const DERIVE_LENGTH_MAX_BYTES = 1_024;
+
+/** Odyn is on loopback: slower than this is a fault, not a queue. */
+export const ODYN_MS_MAX = 5 * SECOND_MS;
+/** The largest answer of Odyn: a sealed 1 MiB value as hex. */
+export const ODYN_ANSWER_BYTES_MAX = 8 * MIB;
+/** Light clients fetch proofs for each read. */
+export const RPC_MS_MAX = 5 * SECOND_MS;
+export const RPC_ANSWER_BYTES_MAX = 4 * MIB;
+/** A read at a block is tried this often before it counts as unreadable; never replaced by a weaker read. */
+export const CHAIN_READ_TRIES = 2;
+/** How far the head may be in our future before our clock or the chain is wrong. */
+export const HEAD_AHEAD_MAX_MS = 30 * SECOND_MS;
+
+/** A peer that takes longer is skipped until its back-off ends. */
+export const PEER_MS_MAX = 4 * SECOND_MS;
+/** A frame with its CBOR around it. */
+export const SYNC_BODY_BYTES_MAX = 2 * MIB + 4 * KIB;
+export const FRAME_PAYLOAD_BYTES_MAX = 2 * MIB;
+/** A hello holds keys and, at most, one attestation document. */
+export const HELLO_BYTES_MAX = 32 * KIB;
+/** Forward secrecy and re-checked membership cost one handshake in this time. */
+export const SESSION_AGE_MAX_MS = 10 * MINUTE_MS;
+/** Far below what AES-GCM allows one key. */
+export const SESSION_FRAMES_MAX = 1_000_000;
+/** Sessions that one peer may hold with us as responder: its newest boots, not its history. */
+export const SESSIONS_PER_PEER_MAX = 2;
+export const SESSIONS_TOTAL_MAX = 512;
+/** Hellos a member may start: each costs a recovery, an ECDH and a signature. */
+export const HELLOS_PER_SECOND = 2;
+export const HELLOS_BURST = 12;
+/** Back-off of an unreachable peer: doubles from the first to the second, with jitter. */
+export const PEER_BACKOFF_MIN_MS = SECOND_MS;
+export const PEER_BACKOFF_MAX_MS = MINUTE_MS;
+/** How often a peer is asked for what it knows while nothing is pending. */
+export const PEER_PROBE_MS = 10 * SECOND_MS;
+/** Members a view may hold; beyond it the view is refused rather than half read. */
+export const OPERATORS_MAX = 512;
+
+/** Secrets one member may fetch: a birth needs a handful; a thief with a member's key gets no more. */
+export const HANDOVERS_PER_SECOND = 0.2;
+export const HANDOVERS_BURST = 20;
+/** Secrets asked for in one handover frame. */
+export const HANDOVER_SECRETS_MAX = 32;
+/** Candidates kept per epoch: one for each proposal window that a bad proposer may waste. */
+export const CANDIDATES_PER_EPOCH_MAX = 16;
+/** Offers of one epoch that one wallet's signature is kept for: its newest, so nobody's noise displaces another's. */
+export const OFFERS_PER_SIGNER_MAX = 4;
+/** Each new signature costs a recovery; the rest of a message waits for the next. */
+export const NEW_SIGNATURES_PER_MESSAGE_MAX = 64;
+/** An endorsement is valid for this many blocks from its proposer's head. */
+export const ENDORSEMENT_LIFE_BLOCKS = 600;
+/** An endorsement that expires sooner than this is not worth relaying. */
+export const ENDORSEMENT_MARGIN_BLOCKS = 10;
+/** How much longer than that an offer may be valid when it reaches us: nodes see heads a few blocks apart. */
+export const ENDORSEMENT_SLACK_BLOCKS = 10;
+/** Each further relayer waits this much longer, so that one transaction is sent, not one per node. */
+export const RELAY_STEP_BLOCKS = 4;
+/** A relayed activation that is not seen after this many blocks is sent again. */
+export const RELAY_RETRY_BLOCKS = 10;
+/** Gas for an activation over its estimate, in percent. */
+export const RELAY_GAS_PERCENT = 130n;
+
+/** A tick that runs longer is taken for dead, and the next may start. */
+export const TICK_MS_MAX = 30 * SECOND_MS;
+/** A log detail: an attacker's text cannot flood the log. */
+export const LOG_FIELD_CHARS_MAX = 300;

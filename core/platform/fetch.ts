@@ -1,0 +1,36 @@
+/**
+ * The one way out: every outbound call passes this URL policy, follows no redirect and is bounded in time and size. What it
+ * may dial is this enclave's Odyn, its light client, and peers that the profile allows.
+ */
+import { Refusal } from '../errors.ts';
+import { peerOrigin } from '../cluster/peer-url.ts';
+import { readBounded } from '../wire/stream.ts';
+import type { NodeConfig } from '../config.ts';
+import type { Fetch } from '../ports.ts';
+
+export function createFetch(config: NodeConfig, hostFetch: typeof fetch): Fetch {
+  const own = new Set([config.odynUrl, config.rpcUrl]);
+
+  function check(url: string): void {
+    const origin = URL.canParse(url) ? new URL(url).origin : undefined;
+    if (origin === undefined || (!own.has(origin) && peerOrigin(origin, config.profile.peerUrls) !== origin)) {
+      throw new Refusal('url_refused_outbound', origin ?? 'no URL');
+    }
+  }
+
+  return async (request, { timeoutMs, bodyBytesMax }) => {
+    check(request.url);
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const { method, headers, body } = request;
+      const answer = await hostFetch(request.url, { method, redirect: 'manual', signal, ...(headers && { headers }), ...(body !== undefined && { body: body as BodyInit }) });
+      if (answer.status >= 300 && answer.status < 400) throw new Refusal('outbound_redirect', `${request.method} answered ${answer.status}`);
+      const bytes = await readBounded(answer.body, bodyBytesMax);
+      if (!bytes) throw new Refusal('outbound_too_large', `over ${bodyBytesMax} bytes`);
+      return { status: answer.status, headers: answer.headers, body: bytes };
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      throw new Refusal(signal.aborted ? 'outbound_timeout' : 'outbound_failed', `${request.method} ${new URL(request.url).host}`, error);
+    }
+  };
+}

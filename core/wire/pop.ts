@@ -1,0 +1,26 @@
+/**
+ * The texts that wallets sign, byte for byte (`docs/protocol.md` clauses 3, 5 and 7). All are EIP-191 personal messages.
+ * `nonce`, `timestamp` and `clientSignature` go in exactly as the header carried them.
+ */
+import type { Epoch, Hash, Wallet } from '../identity.ts';
+
+export function appProofText(nonce: string, node: Wallet, timestamp: string): string {
+  return `NovaKMS:AppAuth:${nonce}:${node}:${timestamp}`;
+}
+
+export function appResponseText(clientSignature: string, node: Wallet): string {
+  return `NovaKMS:Response:${clientSignature}:${node}`;
+}
+
+/** Bound to the body, unlike the platform's older form: `bodyDigest` is lower-case hex of its SHA-256. */
+export function peerProofText(nonce: string, recipient: Wallet, timestamp: string, bodyDigest: string): string {
+  return `NovaKMS:Auth:${nonce}:${recipient}:${timestamp}:${bodyDigest}`;
+}
+
+export function peerResponseText(clientSignature: string, responder: Wallet, bodyDigest: string): string {
+  return `NovaKMS:Response:${clientSignature}:${responder}:${bodyDigest}`;
+}
+
+export function endorsementText(chainId: number, registry: Wallet, epoch: Epoch, secretHash: Hash, validUntilBlock: number): string {
+  return `NovaKMS:Endorse:${chainId}:${registry}:${epoch}:${secretHash}:${validUntilBlock}`;
+}
