@@ -90,7 +90,7 @@ contract KMSRegistry is IKMSRegistry, Initializable, Ownable2StepUpgradeable, UU
     function openGenesis() external onlyOwner returns (uint256 epoch) {
         KMSRegistryState storage $ = _state();
         require($.kmsAppId != 0, NotConfigured());
-        require($.activeEpochPlusOne == 0, EpochStillActive($.activeEpochPlusOne - 1));
+        if ($.activeEpochPlusOne != 0) revert EpochStillActive($.activeEpochPlusOne - 1);
         uint256 live = _count(_operatorViews(), false);
         require(live >= $.minOperators, TooFewOperators(live, $.minOperators));
         return _openEpoch($);
@@ -122,7 +122,7 @@ contract KMSRegistry is IKMSRegistry, Initializable, Ownable2StepUpgradeable, UU
     {
         KMSRegistryState storage $ = _state();
         require(secretHash_ != 0, ZeroHash());
-        require($.openEpochPlusOne == epoch + 1, EpochNotOpen(epoch));
+        require(epoch < $.epochs.length && $.openEpochPlusOne == epoch + 1, EpochNotOpen(epoch));
         bytes memory text = SignedText.endorse(epoch, secretHash_, validUntilBlock);
         address[] memory endorsers = _checkSignatures(text, validUntilBlock, signatures, true, 0);
 
@@ -444,7 +444,7 @@ contract KMSRegistry is IKMSRegistry, Initializable, Ownable2StepUpgradeable, UU
     }
 
     function _openEpoch(KMSRegistryState storage $) private returns (uint256 epoch) {
-        require($.openEpochPlusOne == 0, EpochAlreadyOpen($.openEpochPlusOne - 1));
+        if ($.openEpochPlusOne != 0) revert EpochAlreadyOpen($.openEpochPlusOne - 1);
         epoch = $.epochs.length;
         EpochRecord storage record = $.epochs.push();
         record.state = EpochState.OPEN;
