@@ -491,8 +491,8 @@ contract KMSRegistry is IKMSRegistry, Initializable, Ownable2StepUpgradeable, UU
 
     /// Once the cluster has an app id, the new registry must know that app as this cluster's: the id never changes.
     function _changeRegistry(KMSRegistryState storage $, address registry) private {
-        if ($.kmsAppId != 0) _requireBound(registry, $.kmsAppId);
         _setRegistry(registry);
+        if ($.kmsAppId != 0) _requireBound(registry, $.kmsAppId);
     }
 
     function _setRegistry(address registry) private {
