@@ -7,6 +7,8 @@
 export type UnreadyReason =
   | 'starting'
   | 'zero_wallet'
+  | 'odyn_unreachable'
+  | 'wallet_changed'
   | 'chain_unreadable'
   | 'chain_stale'
   | 'chain_clock_ahead'

@@ -28,8 +28,7 @@ export interface EventFields {
   'secret.wiped': { epoch: Epoch; why: string; count: number };
   'handover.given': { epoch: Epoch; hash: Hash; peer: Wallet };
   'handover.refused': { peer: Wallet; reason: Reason };
-  'request.refused': { requestId: string; route: string; reason: Reason; detail: string; wallet: Wallet | null };
-  'request.served': { requestId: string; route: string; wallet: Wallet; appId: string; epoch: Epoch };
+  'request.refused': { requestId: string; route: string; reason: Reason; detail: string };
   'request.failed': { requestId: string; route: string; detail: string };
 }
 
@@ -61,6 +60,5 @@ export const EVENT_LEVELS = {
   'handover.given': 'info',
   'handover.refused': 'warn',
   'request.refused': 'info',
-  'request.served': 'info',
   'request.failed': 'error',
 } as const satisfies Record<EventName, Level>;

@@ -71,6 +71,8 @@ export const HELLO_BYTES_MAX = 32 * KIB;
 export const SESSION_AGE_MAX_MS = 10 * MINUTE_MS;
 /** Far below what AES-GCM allows one key. */
 export const SESSION_FRAMES_MAX = 1_000_000;
+/** How far frames of one session may overtake each other. */
+export const FRAME_WINDOW = 64;
 /** Sessions that one peer may hold with us as responder: its newest boots, not its history. */
 export const SESSIONS_PER_PEER_MAX = 2;
 export const SESSIONS_TOTAL_MAX = 512;
@@ -113,3 +115,6 @@ export const RELAY_GAS_PERCENT = 130n;
 export const TICK_MS_MAX = 30 * SECOND_MS;
 /** A log detail: an attacker's text cannot flood the log. */
 export const LOG_FIELD_CHARS_MAX = 300;
+/** Refusals written to the log: a flood of bad requests cannot fill a disk. */
+export const LOGGED_REFUSALS_PER_SECOND = 20;
+export const LOGGED_REFUSALS_BURST = 100;

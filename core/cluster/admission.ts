@@ -8,6 +8,7 @@ import { TICK_MS_MAX } from '../limits.ts';
 import { SECRET_BYTES, secretHash } from '../crypto/kdf.ts';
 import { endorsementText } from '../wire/pop.ts';
 import { fetchSecret } from './handover.ts';
+import { parseWallet } from '../identity.ts';
 import { decide, eligibleSigners, openEpoch } from './readiness.ts';
 import type { Blocks, ChainView } from '../chain/view.ts';
 import type { EpochTruth, Vault } from '../crypto/vault.ts';
@@ -18,7 +19,7 @@ import type { Endorsements } from './endorsements.ts';
 import type { Gossip } from './gossip.ts';
 import type { Offer } from './messages.ts';
 import type { Peers } from './peers.ts';
-import type { Facts, Gate, Step } from './readiness.ts';
+import type { Facts, Gate, OdynState, Step } from './readiness.ts';
 import type { Relay } from './relay.ts';
 
 export interface Admission {
@@ -51,6 +52,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
   let gate: Gate = STARTING;
   let runningSinceMs: number | undefined;
   let chainWasReadable = true;
+  let odyn: OdynState = 'present';
 
   function blocks(): Blocks | undefined {
     const state = view.state();
@@ -65,6 +67,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
       self,
       profile,
       chain,
+      odyn,
       held: new Set(epochs.map((epoch) => epoch.epoch).filter((epoch) => vault.holds(epoch))),
       candidates: open === undefined ? [] : vault.candidates(open),
       offers: open === undefined ? [] : endorsements.offers(open),
@@ -80,6 +83,15 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
       if (!(error instanceof Refusal)) throw error;
       if (chainWasReadable) log('chain.unreadable', { reason: error.reason, detail: error.detail });
       chainWasReadable = false;
+    }
+  }
+
+  async function readOdyn(): Promise<void> {
+    try {
+      odyn = parseWallet(await signer.address()) === self.wallet ? 'present' : 'changed';
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      odyn = 'unreachable';
     }
   }
 
@@ -148,7 +160,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
   }
 
   async function runTick(): Promise<void> {
-    await readChain();
+    await Promise.all([readChain(), readOdyn()]);
     settle();
     const { step } = decide(gatherFacts());
     await perform(step);

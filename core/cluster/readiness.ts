@@ -18,6 +18,8 @@ export interface Facts {
   readonly self: { readonly wallet: Wallet; readonly teePubkey: string };
   readonly profile: NetworkProfile;
   readonly chain: ChainState;
+  /** What Odyn said on this tick. */
+  readonly odyn: OdynState;
   /** Epochs whose secret the vault holds. */
   readonly held: ReadonlySet<Epoch>;
   /** Candidates of the open epoch that the vault keeps. */
@@ -25,6 +27,9 @@ export interface Facts {
   /** Offers of the open epoch that this node knows. */
   readonly offers: readonly Offer[];
 }
+
+/** `changed`: it answers with another wallet, so it is not the Odyn that this node was made with. */
+export type OdynState = 'present' | 'unreachable' | 'changed';
 
 export type Gate = { readonly kind: 'serving'; readonly epoch: Epoch } | { readonly kind: 'waiting'; readonly reason: UnreadyReason; readonly detail: string };
 
@@ -44,7 +49,9 @@ export interface Decision {
 const NONE: Step = { kind: 'none' };
 
 export function decide(facts: Facts): Decision {
-  const { chain } = facts;
+  const { chain, odyn } = facts;
+  if (odyn === 'changed') return { gate: waiting('wallet_changed', 'this enclave must be started again'), step: NONE };
+  if (odyn === 'unreachable') return { gate: waiting('odyn_unreachable', 'no answer from /v1/eth/address'), step: NONE };
   if (chain.kind === 'unusable') return { gate: waiting(chain.reason, chain.detail), step: NONE };
   const unfit = membershipRefusal(facts, chain.blocks);
   if (unfit) return { gate: unfit, step: NONE };

@@ -1,10 +1,10 @@
 /**
- * Peer sessions, both ends (`docs/protocol.md` clause 7): one handshake, then sealed frames with a counter that only rises.
+ * Peer sessions, both ends (`docs/protocol.md` clause 7): one handshake, then sealed frames, each counter taken once.
  * Membership is asked of the chain view at every hello and every frame; a session of a wallet that is no longer a member
  * is worth nothing. A session ends with its incarnation, its age, its count, or the first frame that does not open.
  */
 import { Refusal } from '../errors.ts';
-import { CONSUMED_NONCES_TOTAL_MAX, HELLOS_BURST, HELLOS_PER_SECOND, NONCE_LIFETIME_MS, OPERATORS_MAX, SESSION_AGE_MAX_MS, SESSION_FRAMES_MAX, SESSIONS_PER_PEER_MAX, SESSIONS_TOTAL_MAX } from '../limits.ts';
+import { CONSUMED_NONCES_TOTAL_MAX, FRAME_WINDOW, HELLOS_BURST, HELLOS_PER_SECOND, NONCE_LIFETIME_MS, OPERATORS_MAX, SESSION_AGE_MAX_MS, SESSION_FRAMES_MAX, SESSIONS_PER_PEER_MAX, SESSIONS_TOTAL_MAX } from '../limits.ts';
 import { createRate } from '../auth/rate.ts';
 import { createReplays } from '../auth/replays.ts';
 import { equalBytes, hex } from '../wire/bytes.ts';
@@ -35,7 +35,7 @@ export type FrameHandler = (peer: Operator, payload: Uint8Array) => Promise<Uint
 export interface Sessions {
   acceptHello(body: Uint8Array, headers: HelloHeaders): Promise<SignedAnswer>;
   acceptFrame(body: Uint8Array): Promise<Uint8Array>;
-  /** Sends one frame, after a hello when there is no session. Calls to one peer go one after the other. */
+  /** Sends one frame, after a hello when there is no session. */
   call(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -55,7 +55,10 @@ export interface SessionsDependencies {
 interface Session extends SessionSecrets {
   readonly peer: Wallet;
   readonly openedAtMs: number;
+  /** As initiator the last counter sent; as responder the highest taken. */
   counter: number;
+  /** As responder: counters taken within the window below the highest. */
+  readonly taken: Set<number>;
 }
 
 export function createSessions(dependencies: SessionsDependencies): Sessions {
@@ -64,7 +67,6 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   const accepted = new Map<string, Session>();
   /** As initiator, by peer. */
   const opened = new Map<Wallet, Session>();
-  const queues = new Map<Wallet, Promise<unknown>>();
   const hellos = createRate(clock, { perSecond: HELLOS_PER_SECOND, burst: HELLOS_BURST, keysMax: OPERATORS_MAX });
   const usedNonces = createReplays(clock, { lifetimeMs: NONCE_LIFETIME_MS, perOwnerMax: CONSUMED_NONCES_TOTAL_MAX, totalMax: CONSUMED_NONCES_TOTAL_MAX });
 
@@ -90,15 +92,17 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     const answer = encodeHelloAnswer({ wallet: self.wallet, recipient: hello.wallet, incarnation: self.incarnation, ephemeral: ephemeral.publicKey, session: id });
     const signature = await signer.sign(helloAnswerText(headers.signature ?? '', self.wallet, answer));
     const keys = deriveSessionKeys(shared, body, answer);
-    keepAccepted({ id, peer: hello.wallet, keys, initiatorIncarnation: hello.incarnation, responderIncarnation: self.incarnation, openedAtMs: clock.nowMs(), counter: 0 });
+    keepAccepted({ id, peer: hello.wallet, keys, initiatorIncarnation: hello.incarnation, responderIncarnation: self.incarnation, openedAtMs: clock.nowMs(), counter: 0, taken: new Set<number>() });
     log('session.opened', { peer: hello.wallet, role: 'responder' });
     return { body: answer, signature };
   }
 
-  /** A peer's newest sessions displace its own older ones; the whole has a bound, oldest first. */
+  /** A new boot of a peer ends the sessions of the one before; its newest displace its older; the whole has a bound. */
   function keepAccepted(session: Session): void {
+    const { peer, initiatorIncarnation } = session;
     accepted.set(hex(session.id), session);
-    const ofPeer = [...accepted].filter(([, other]) => other.peer === session.peer);
+    for (const [id, other] of accepted) if (other.peer === peer && !equalBytes(other.initiatorIncarnation, initiatorIncarnation)) accepted.delete(id);
+    const ofPeer = [...accepted].filter(([, other]) => other.peer === peer);
     for (const [id] of ofPeer.slice(0, -SESSIONS_PER_PEER_MAX)) accepted.delete(id);
     for (const id of accepted.keys()) {
       if (accepted.size <= SESSIONS_TOTAL_MAX) break;
@@ -111,9 +115,9 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     const session = accepted.get(hex(frame.session));
     if (!session || isWorn(session)) throw new Refusal('session_unknown');
     const peer = requireMember(session.peer);
-    if (frame.counter <= session.counter) throw new Refusal('frame_replayed', `${frame.counter} after ${session.counter}`);
+    if (wasTaken(session, frame.counter)) throw new Refusal('frame_replayed', `${frame.counter} after ${session.counter}`);
     const payload = openFrame(session, 'toResponder', frame);
-    session.counter = frame.counter;
+    take(session, frame.counter);
     const answer = await handlers[frame.type](peer, payload);
     return sealFrame(session, 'toInitiator', frame.type, frame.counter, answer);
   }
@@ -128,7 +132,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     const received = await wire.post(body, headers);
     const answer = verifyHelloAnswer(received.body, received.signature, { hello, signature }, recover);
     const keys = deriveSessionKeys(ephemeral.agree(answer.ephemeral), body, received.body);
-    const session = { id: answer.session, peer, keys, initiatorIncarnation: self.incarnation, responderIncarnation: answer.incarnation, openedAtMs: clock.nowMs(), counter: 0 };
+    const session = { id: answer.session, peer, keys, initiatorIncarnation: self.incarnation, responderIncarnation: answer.incarnation, openedAtMs: clock.nowMs(), counter: 0, taken: new Set<number>() };
     opened.set(peer, session);
     log('session.opened', { peer, role: 'initiator' });
     return session;
@@ -143,7 +147,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     return openFrame(session, 'toInitiator', frame);
   }
 
-  async function callOnce(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array> {
+  async function call(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array> {
     requireMember(peer);
     const standing = opened.get(peer);
     if (!standing || isWorn(standing)) return await exchange(await open(peer, wire), wire, type, payload);
@@ -160,12 +164,17 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   return {
     acceptHello,
     acceptFrame,
-    async call(peer, wire, type, payload) {
-      const before = queues.get(peer) ?? Promise.resolve();
-      const work = before.then(() => callOnce(peer, wire, type, payload));
-      const settled = work.then(() => undefined, () => undefined);
-      queues.set(peer, settled);
-      return await work;
-    },
+    call,
   };
+}
+
+/** Frames may overtake each other by as many as the window; what is older, or was taken, is a replay. */
+function wasTaken(session: Session, counter: number): boolean {
+  return counter < 1 || counter <= session.counter - FRAME_WINDOW || session.taken.has(counter);
+}
+
+function take(session: Session, counter: number): void {
+  session.taken.add(counter);
+  session.counter = Math.max(session.counter, counter);
+  for (const old of session.taken) if (old <= session.counter - FRAME_WINDOW) session.taken.delete(old);
 }

@@ -1,4 +1,5 @@
 /** Bytes and their texts. Decoders are strict and answer `undefined`; encoders give one canonical form. */
+import { Buffer } from 'node:buffer';
 
 const HEX = /^(?:[0-9a-f]{2})*$/i;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

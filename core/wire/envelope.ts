@@ -9,7 +9,7 @@ export interface Envelope {
   readonly encrypted: Uint8Array;
 }
 
-export type EnvelopeOutcome = { readonly kind: 'envelope'; readonly envelope: Envelope } | { readonly kind: 'plaintext' | 'malformed' };
+export type EnvelopeOutcome = { readonly kind: 'envelope'; readonly envelope: Envelope } | { readonly kind: 'plaintext' } | { readonly kind: 'malformed' };
 
 const GCM_TAG_BYTES = 16;
 const NONCE_BYTES_ALLOWED = [12, 32];

@@ -1,0 +1,73 @@
+/**
+ * The route table. Every request gets an id of ours (never one that it brought), every refusal one line in the log and one
+ * answer from the error table, and nothing that an exception says goes out.
+ */
+import { Router } from 'itty-router';
+import { createRate } from '../core/auth/rate.ts';
+import { Refusal } from '../core/errors.ts';
+import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND } from '../core/limits.ts';
+import { hex } from '../core/wire/bytes.ts';
+import { derive } from './derive.ts';
+import { health, index, nodes, nonce, ready, status } from './public.ts';
+import { refusalReply } from './reply.ts';
+import { sealed } from './sealed.ts';
+import { sync } from './sync.ts';
+import type { Kms } from '../core/kms.ts';
+
+type Handler = (request: Request) => Response | Promise<Response>;
+type Method = 'GET' | 'POST';
+
+const REQUEST_ID_BYTES = 8;
+
+function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Handler>>>> {
+  return {
+    '/': { GET: () => index(kms) },
+    '/health': { GET: health },
+    '/ready': { GET: () => ready(kms) },
+    '/status': { GET: () => status(kms) },
+    '/nonce': { GET: () => nonce(kms) },
+    '/nodes': { GET: () => nodes(kms) },
+    '/kms/derive': { POST: sealed(kms, derive) },
+    '/sync': { POST: (request) => sync(kms, request) },
+  };
+}
+
+export function createApi(kms: Kms): (request: Request) => Promise<Response> {
+  const logged = createRate(kms.clock, { perSecond: LOGGED_REFUSALS_PER_SECOND, burst: LOGGED_REFUSALS_BURST, keysMax: 1 });
+  const router = Router<Request>();
+  for (const [path, handlers] of Object.entries(routesOf(kms))) router.all(path, (request) => dispatch(request, handlers));
+
+  function refuse(request: Request, requestId: string, error: unknown): Response {
+    const route = `${request.method} ${new URL(request.url).pathname}`;
+    if (!(error instanceof Refusal)) {
+      kms.log('request.failed', { requestId, route, detail: error instanceof Error ? `${error.name}: ${error.message}` : 'threw no error' });
+      return refusalReply(new Refusal('internal'), requestId);
+    }
+    if (logged.take('refusals')) kms.log('request.refused', { requestId, route, reason: error.reason, detail: error.detail });
+    const reply = refusalReply(error, requestId);
+    if (error.reason === 'method_not_allowed') reply.headers.set('allow', error.detail);
+    return reply;
+  }
+
+  return async (request) => {
+    const requestId = hex(kms.random.bytes(REQUEST_ID_BYTES));
+    const reply = await answer(router, request).catch((error: unknown) => refuse(request, requestId, error));
+    reply.headers.set('x-request-id', requestId);
+    return reply;
+  };
+}
+
+async function answer(router: ReturnType<typeof Router<Request>>, request: Request): Promise<Response> {
+  const reply: Response | undefined = await router.fetch(request);
+  if (!reply) throw new Refusal('not_found');
+  return reply;
+}
+
+/** HEAD is GET without its body, as load balancers expect of `/health`. */
+async function dispatch(request: Request, handlers: Partial<Record<Method, Handler>>): Promise<Response> {
+  const { method } = request;
+  const handler = method === 'GET' || method === 'HEAD' ? handlers.GET : method === 'POST' ? handlers.POST : undefined;
+  if (!handler) throw new Refusal('method_not_allowed', Object.keys(handlers).join(', '));
+  const reply = await handler(request);
+  return method === 'HEAD' ? new Response(null, reply) : reply;
+}

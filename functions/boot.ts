@@ -1,0 +1,71 @@
+/**
+ * From configuration to a node. The identity comes first: without a wallet and a TEE key nothing is made, and until then
+ * every request but `/health` gets the reason. Mains call `tick` on a timer; it boots, and later ticks the node.
+ */
+import { recoverWallet } from '../core/crypto/wallet.ts';
+import { Refusal } from '../core/errors.ts';
+import { parseWallet, ZERO_WALLET } from '../core/identity.ts';
+import { createKms } from '../core/kms.ts';
+import { createFetch } from '../core/platform/fetch.ts';
+import { createOdyn } from '../core/platform/odyn.ts';
+import { createRpc } from '../core/platform/rpc.ts';
+import { createLog, systemClock, systemRandom } from '../core/platform/system.ts';
+import { hex } from '../core/wire/bytes.ts';
+import { createApi } from './api.ts';
+import { health } from './public.ts';
+import { refusalReply } from './reply.ts';
+import type { NodeConfig } from '../core/config.ts';
+import type { Identity, Kms } from '../core/kms.ts';
+import type { Box, Log, Signer } from '../core/ports.ts';
+
+export interface Node {
+  fetch(request: Request): Promise<Response>;
+  tick(): Promise<void>;
+}
+
+export function createNode(config: NodeConfig, write: (line: string) => void): Node {
+  const log = createLog(write, systemClock);
+  const fetch = createFetch(config, globalThis.fetch.bind(globalThis));
+  const { signer, box } = createOdyn(config.odynUrl, fetch);
+  const chain = createRpc(config.rpcUrl, fetch);
+  let running: { readonly kms: Kms; readonly api: (request: Request) => Promise<Response> } | undefined;
+  let obstacle = new Refusal('starting');
+
+  async function boot(): Promise<void> {
+    try {
+      const identity = await readIdentity(signer, box);
+      const kms = createKms({ identity, profile: config.profile, clock: systemClock, random: systemRandom, signer, recover: recoverWallet, box, chain, fetch, log });
+      running ??= { kms, api: createApi(kms) };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      obstacle = reportOnce(obstacle, error, log);
+    }
+  }
+
+  return {
+    async fetch(request) {
+      if (running) return await running.api(request);
+      if (new URL(request.url).pathname === '/health') return health();
+      return refusalReply(obstacle, hex(systemRandom.bytes(8)));
+    },
+    async tick() {
+      if (!running) await boot();
+      await running?.kms.admission.tick();
+    },
+  };
+}
+
+/** Throws `zero_wallet` or `odyn_unreachable`. */
+export async function readIdentity(signer: Signer, box: Box): Promise<Identity> {
+  const [address, publicKey] = await Promise.all([signer.address(), box.publicKey()]).catch((error: unknown) => {
+    throw error instanceof Refusal ? new Refusal('odyn_unreachable', error.detail, error) : error;
+  });
+  const wallet = parseWallet(address);
+  if (!wallet || wallet === ZERO_WALLET) throw new Refusal('zero_wallet', 'Odyn gave no wallet of its own');
+  return { wallet, teePubkey: hex(publicKey) };
+}
+
+function reportOnce(before: Refusal, now: Refusal, log: Log): Refusal {
+  if (before.reason !== now.reason) log('node.boot_failed', { reason: now.reason, detail: now.detail });
+  return now;
+}

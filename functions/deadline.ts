@@ -1,0 +1,17 @@
+/** A time limit on work that cannot be stopped: whoever waits for it is let go with a reason. */
+import { Refusal } from '../core/errors.ts';
+import type { Reason } from '../core/errors.ts';
+import type { Clock } from '../core/ports.ts';
+
+export async function withDeadline<T>(clock: Clock, ms: number, reason: Reason, work: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const limit = clock.sleep(ms, done.signal).then(
+    () => Promise.reject(new Refusal(reason, `after ${ms} ms`)),
+    () => new Promise<never>(() => undefined),
+  );
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    done.abort();
+  }
+}

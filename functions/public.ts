@@ -1,0 +1,106 @@
+/** What anybody may ask. None of it makes an outbound call, and none of it tells the state of a secret. */
+import { revocationBoundMs } from '../core/auth/caller.ts';
+import { safeNumber } from '../core/chain/registry.ts';
+import { operatorOf } from '../core/chain/view.ts';
+import { inContractOrder } from '../core/cluster/relay.ts';
+import { jsonReply, wireOf } from './reply.ts';
+import type { Operator } from '../core/chain/registry.ts';
+import type { Blocks } from '../core/chain/view.ts';
+import type { Kms } from '../core/kms.ts';
+import type { Json } from '../core/wire/json.ts';
+
+export function index(kms: Kms): Response {
+  return jsonReply(200, {
+    service: 'nova-kms',
+    node: kms.identity.wallet,
+    endpoints: ['GET /', 'GET /health', 'GET /ready', 'GET /status', 'GET /nonce', 'GET /nodes', 'POST /kms/derive', 'POST /sync'],
+  });
+}
+
+/** Alive: the process answers. Whether it serves is `/ready`. */
+export function health(): Response {
+  return jsonReply(200, { status: 'healthy' });
+}
+
+export function ready(kms: Kms): Response {
+  const gate = kms.admission.gate();
+  if (gate.kind === 'serving') return jsonReply(200, { ready: true });
+  const { status, code, reason, message } = wireOf(gate.reason);
+  return jsonReply(status, { ready: false, code, reason, message }, { 'retry-after': '2' });
+}
+
+export function nonce(kms: Kms): Response {
+  return jsonReply(200, { nonce: kms.nonces.issue() });
+}
+
+export function status(kms: Kms): Response {
+  const { identity, profile } = kms;
+  const gate = kms.admission.gate();
+  const blocks = blocksOf(kms);
+  const self = blocks && operatorOf(blocks.head, identity.wallet);
+  return jsonReply(200, {
+    node: {
+      tee_wallet: identity.wallet,
+      tee_pubkey: identity.teePubkey,
+      node_url: self?.instanceUrl ?? '',
+      is_operator: self?.live ?? false,
+      service_available: gate.kind === 'serving',
+      reason: gate.kind === 'serving' ? null : gate.reason,
+    },
+    cluster: {
+      network: profile.name,
+      chain_id: profile.chainId,
+      kms_app_id: safeNumber(profile.kmsAppId),
+      registry_address: profile.novaAppRegistry,
+      kms_registry_address: profile.kmsRegistry,
+      total_instances: blocks?.head.operators.filter((operator) => operator.live).length ?? 0,
+    },
+    chain: {
+      head: blocks?.head.blockNumber ?? null,
+      confirmed: blocks?.confirmed.blockNumber ?? null,
+      head_age_ms: blocks ? kms.clock.nowMs() - blocks.head.blockTimeMs : null,
+    },
+    revocation_bound_ms: revocationBoundMs(profile),
+    activation: activation(kms, blocks),
+  });
+}
+
+/** Call data for whoever relays by hand: only once a majority has signed, and only while the epoch is open. */
+function activation(kms: Kms, blocks: Blocks | undefined): Json {
+  const pending = blocks && kms.admission.activation();
+  if (!pending) return null;
+  const { epoch, offer } = pending;
+  return { epoch, hash: offer.hash, valid_until_block: offer.validUntilBlock, signatures: inContractOrder(offer, blocks) };
+}
+
+export function nodes(kms: Kms): Response {
+  const operators = blocksOf(kms)?.head.operators ?? [];
+  return jsonReply(200, { count: operators.length, operators: operators.map((operator) => nodeEntry(kms, operator)) });
+}
+
+function nodeEntry({ identity, peers, profile }: Kms, operator: Operator): Json {
+  const { reachable, lastContactAtMs, failures } = peers.contact(operator.wallet);
+  return {
+    operator: operator.wallet,
+    live: operator.live,
+    eligible: operator.eligible,
+    instance: {
+      instance_id: safeNumber(operator.instanceId),
+      app_id: safeNumber(profile.kmsAppId),
+      version_id: safeNumber(operator.versionId),
+      operator: operator.registrant,
+      instance_url: operator.instanceUrl,
+      tee_pubkey: operator.teePubkey,
+      tee_wallet_address: operator.wallet,
+      zk_verified: operator.zkVerified,
+      version_status: operator.versionStatus,
+      instance_status: { name: operator.instanceStatus === 'active' ? 'ACTIVE' : 'NON_ACTIVE', value: operator.instanceStatus },
+    },
+    connection: operator.wallet === identity.wallet ? { self: true } : { self: false, reachable, last_contact_at_ms: lastContactAtMs, failures },
+  };
+}
+
+function blocksOf({ view }: Kms): Blocks | undefined {
+  const state = view.state();
+  return state.kind === 'fresh' ? state.blocks : undefined;
+}
