@@ -1,0 +1,72 @@
+/**
+ * The host before an enclave: a plain HTTP forwarder that every byte to and from one node passes. By default it is honest;
+ * a test gives it an intention, and then it reads, alters, swaps, holds or drops.
+ */
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+}
+
+/** Gets each request and the honest way on; answers what the host wants the caller to see. Never answering hangs the caller. */
+export type Intention = (request: Exchange, forward: (request: Exchange) => Promise<Reply>) => Promise<Reply>;
+
+export interface Host {
+  readonly url: string;
+  intend(intention: Intention | undefined): void;
+  close(): Promise<void>;
+}
+
+const HOP_HEADERS = new Set(['connection', 'content-length', 'transfer-encoding', 'host', 'keep-alive']);
+
+export async function startHost(target: () => string): Promise<Host> {
+  let intention: Intention | undefined;
+  const forward = (request: Exchange) => forwardTo(target(), request);
+  const server = createServer((incoming, outgoing) => {
+    void serve(incoming, outgoing, async (request) => (intention ? intention(request, forward) : forward(request)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    intend: (next) => {
+      intention = next;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function serve(incoming: IncomingMessage, outgoing: ServerResponse, answer: (request: Exchange) => Promise<Reply>): Promise<void> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !HOP_HEADERS.has(name)).map(([name, value]) => [name, String(value)]));
+    const reply = await answer({ method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers, body: Buffer.concat(chunks) });
+    outgoing.writeHead(reply.status, { ...reply.headers, 'content-length': reply.body.length });
+    outgoing.end(reply.body);
+  } catch {
+    // The node is down or the caller went away: a host can only close the connection.
+    outgoing.destroy();
+  }
+}
+
+async function forwardTo(target: string, { method, path, headers, body }: Exchange): Promise<Reply> {
+  const answer = await fetch(`${target}${path}`, { method, headers, redirect: 'manual', ...(method === 'GET' || method === 'HEAD' ? {} : { body }) });
+  const kept = Object.fromEntries([...answer.headers].filter(([name]) => !HOP_HEADERS.has(name) && name !== 'content-encoding'));
+  return { status: answer.status, headers: kept, body: Buffer.from(await answer.arrayBuffer()) };
+}

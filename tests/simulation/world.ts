@@ -1,0 +1,181 @@
+/**
+ * A whole small world on loopback: a chain with its contracts, enclaves with their Odyns, nodes under workerd, registered
+ * apps. Tests and `npm start` build on it; nothing in it is known to the nodes.
+ */
+import { buildWorker } from '../../build.mjs';
+import { startAnvil } from './anvil.ts';
+import { compileContracts, deployContracts, pcrsOf } from './contracts.ts';
+import { startHost } from './host.ts';
+import { startNode } from './node.ts';
+import { createBox } from './odyn/box.ts';
+import { startOdyn } from './odyn.ts';
+import type { Anvil } from './anvil.ts';
+import type { Contracts, Pcrs } from './contracts.ts';
+import type { Host } from './host.ts';
+import type { NodeLogLine, ProfileJson, SimulatedNode } from './node.ts';
+import type { Odyn } from './odyn.ts';
+import type { NodeKeys, PlatformApp } from './platform-client.ts';
+
+export interface WorldOptions {
+  readonly nodes: number;
+  readonly apps?: number;
+  readonly minOperators?: number;
+  /** Puts a host that tests can bend before every node; the registry then names the host's URL. */
+  readonly hosts?: boolean;
+  /** Puts one before the chain, too. */
+  readonly chainHost?: boolean;
+  readonly profile?: Partial<ProfileJson>;
+  readonly onProgress?: (step: string) => void;
+  readonly onLog?: (node: string, line: NodeLogLine) => void;
+}
+
+/** A node with its place in the world. */
+export interface Member {
+  readonly name: string;
+  readonly node: SimulatedNode;
+  readonly host: Host | undefined;
+  /** The URL that the registry names. */
+  readonly url: string;
+  /** As the registry knows it now. */
+  readonly keys: () => NodeKeys;
+  instanceId: bigint;
+}
+
+export interface App extends PlatformApp {
+  readonly name: string;
+  readonly appId: bigint;
+  readonly versionId: bigint;
+  readonly instanceId: bigint;
+  readonly odyn: Odyn;
+}
+
+export interface World {
+  readonly chain: Anvil;
+  readonly chainHost: Host | undefined;
+  readonly contracts: Contracts;
+  readonly profile: ProfileJson;
+  readonly members: readonly Member[];
+  readonly apps: readonly App[];
+  /** Starts an enclave with its node; `register` binds it on chain. */
+  addNode(name: string): Promise<Member>;
+  register(member: Member): Promise<void>;
+  addApp(name: string): Promise<App>;
+  stop(): Promise<void>;
+}
+
+const NODE_PCRS = pcrsOf(1);
+const BLOCK_SECONDS = 1;
+
+/** What the simulated network is, as data: the same fields that a real network has. */
+function profileOf(contracts: Contracts, changes: Partial<ProfileJson>): ProfileJson {
+  return {
+    name: 'simulation',
+    chainId: contracts.chainId,
+    novaAppRegistry: contracts.novaAppRegistry,
+    kmsRegistry: contracts.kmsRegistry,
+    kmsAppId: String(contracts.kmsAppId),
+    confirmationBlocks: 2,
+    headAgeMaxMs: 15_000,
+    tickMs: 400,
+    proposalWindowBlocks: 8,
+    peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
+    platformProof: 'accept',
+    ...changes,
+  };
+}
+
+export async function createWorld(options: WorldOptions): Promise<World> {
+  const progress = options.onProgress ?? (() => undefined);
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
+  try {
+    return await buildWorld(options, progress, closers, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function buildWorld(options: WorldOptions, progress: (step: string) => void, closers: (() => Promise<void>)[], stop: () => Promise<void>): Promise<World> {
+  progress('building the worker and compiling the contracts');
+  await Promise.all([buildWorker(), compileContracts()]);
+  progress('starting a chain');
+  const chain = await startAnvil();
+  closers.push(() => chain.stop());
+  progress('deploying the contracts');
+  const contracts = await deployContracts(chain, options.minOperators ?? Math.max(2, options.nodes), NODE_PCRS);
+  const profile = profileOf(contracts, options.profile ?? {});
+  const chainHost = options.chainHost ? await startHost(() => chain.rpcUrl) : undefined;
+  if (chainHost) closers.push(() => chainHost.close());
+  const members: Member[] = [];
+  const apps: App[] = [];
+
+  async function addNode(name: string): Promise<Member> {
+    const node = await startNode({ name, profile, rpcUrl: chainHost?.url ?? chain.rpcUrl, onLog: (line) => options.onLog?.(name, line) });
+    closers.push(() => node.close());
+    const host = options.hosts ? await startHost(() => node.url) : undefined;
+    if (host) closers.push(() => host.close());
+    const url = host?.url ?? node.url;
+    const member = { name, node, host, url, instanceId: 0n, keys: () => ({ url, wallet: node.odyn.wallet, teePubkey: node.odyn.teePubkey }) };
+    members.push(member);
+    return member;
+  }
+
+  async function register(member: Member): Promise<void> {
+    const { odyn } = member.node;
+    await contracts.fund(odyn.wallet, '1');
+    member.instanceId = await contracts.registerInstance(contracts.kmsAppId, contracts.versionId, member.url, odyn, NODE_PCRS);
+  }
+
+  async function addApp(name: string): Promise<App> {
+    const odyn = await startOdyn();
+    closers.push(() => odyn.close());
+    const pcrs: Pcrs = pcrsOf(100 + apps.length);
+    const appId = await contracts.createApp();
+    const versionId = await contracts.enrollVersion(appId, '1.0.0', pcrs);
+    const instanceId = await contracts.registerInstance(appId, versionId, `https://${name}.example`, odyn, pcrs);
+    const app = { name, appId, versionId, instanceId, odyn, walletKey: odyn.walletKey, box: createBox('v1.8.0', odyn.boxKey) };
+    apps.push(app);
+    return app;
+  }
+
+  for (let index = 1; index <= options.nodes; index += 1) await addNode(`node-${index}`);
+  progress(`started ${options.nodes} nodes, each with its own enclave`);
+  for (const member of members) await register(member);
+  for (let index = 1; index <= (options.apps ?? 1); index += 1) await addApp(`app-${index}`);
+  progress('registered nodes and apps');
+  await chain.interval(BLOCK_SECONDS);
+  return { chain, chainHost, contracts, profile, members, apps, addNode, register, addApp, stop };
+}
+
+/** Resolves when `holds` answers something; throws what it is waiting for when it never does. */
+export async function until<T>(what: string, holds: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await holds();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reason?: string;
+}
+
+/** `/ready` of one node; a node that cannot be reached has that for its reason. */
+export async function readiness(member: Member): Promise<Readiness> {
+  try {
+    return (await (await fetch(`${member.node.url}/ready`)).json()) as Readiness;
+  } catch (error) {
+    if (error instanceof TypeError) return { ready: false, reason: 'unreachable' };
+    throw error;
+  }
+}
+
+export async function untilServing(members: readonly Member[], timeoutMs = 60_000): Promise<void> {
+  for (const member of members) await until(`${member.name} to serve`, async () => (await readiness(member)).ready, timeoutMs);
+}
