@@ -81,9 +81,8 @@ contract Deploy {
     function _deployKms(Deployment memory done) private {
         KMSRegistry implementation = new KMSRegistry();
         uint256 minOperators = VM.envUint("MIN_OPERATORS");
-        bytes memory call = abi.encodeCall(
-            KMSRegistry.initialize, (msg.sender, done.novaAppRegistry, minOperators, done.measurements)
-        );
+        bytes memory call =
+            abi.encodeCall(KMSRegistry.initialize, (msg.sender, done.novaAppRegistry, minOperators, done.measurements));
         KMSRegistry kms = KMSRegistry(address(new ERC1967Proxy(address(implementation), call)));
         _check(kms.owner() == msg.sender, "the sender owns the KMS registry");
         _check(kms.novaAppRegistry() == done.novaAppRegistry, "the KMS registry reads the app registry");

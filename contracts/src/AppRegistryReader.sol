@@ -94,9 +94,7 @@ library AppRegistryReader {
     function _tuple(address registry, bytes memory answer, uint256 words) private pure returns (uint256 offset) {
         require(answer.length >= 32, RegistryAnswerMalformed(registry));
         offset = _word(answer, 0);
-        require(
-            offset <= answer.length && answer.length - offset >= words * 32, RegistryAnswerMalformed(registry)
-        );
+        require(offset <= answer.length && answer.length - offset >= words * 32, RegistryAnswerMalformed(registry));
     }
 
     /// The dynamic member behind head word `index` goes into `to`, which becomes empty when it is longer than

@@ -454,9 +454,7 @@ contract KMSRegistry is IKMSRegistry, Initializable, Ownable2StepUpgradeable, UU
     }
 
     function _requireRetirable(KMSRegistryState storage $, uint256 epoch) private view {
-        require(
-            epoch < $.epochs.length && $.epochs[epoch].state == EpochState.PREVIOUS, EpochNotRetirable(epoch)
-        );
+        require(epoch < $.epochs.length && $.epochs[epoch].state == EpochState.PREVIOUS, EpochNotRetirable(epoch));
     }
 
     function _retire(KMSRegistryState storage $, uint256 epoch) private {

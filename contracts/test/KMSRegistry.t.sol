@@ -33,13 +33,25 @@ contract KMSRegistryTest is Cluster {
     function test_initializeRefusesWhatCannotWork() public {
         _expectInitialize(OWNER, address(registry), 2, MEASUREMENT, "");
         _expectInitialize(
-            OWNER, address(registry), 1, MEASUREMENT, abi.encodeWithSelector(IKMSRegistry.MinOperatorsTooSmall.selector, 1)
+            OWNER,
+            address(registry),
+            1,
+            MEASUREMENT,
+            abi.encodeWithSelector(IKMSRegistry.MinOperatorsTooSmall.selector, 1)
         );
         _expectInitialize(
-            OWNER, address(registry), 0, MEASUREMENT, abi.encodeWithSelector(IKMSRegistry.MinOperatorsTooSmall.selector, 0)
+            OWNER,
+            address(registry),
+            0,
+            MEASUREMENT,
+            abi.encodeWithSelector(IKMSRegistry.MinOperatorsTooSmall.selector, 0)
         );
         _expectInitialize(
-            OWNER, address(1234), 2, MEASUREMENT, abi.encodeWithSelector(IKMSRegistry.NotAContract.selector, address(1234))
+            OWNER,
+            address(1234),
+            2,
+            MEASUREMENT,
+            abi.encodeWithSelector(IKMSRegistry.NotAContract.selector, address(1234))
         );
         _expectInitialize(OWNER, address(registry), 2, 0, abi.encodeWithSelector(IKMSRegistry.ZeroHash.selector));
         _expectInitialize(
@@ -126,8 +138,7 @@ contract KMSRegistryTest is Cluster {
 
     function test_callbacksAreForTheRegistryAndThisAppOnly() public {
         address wallet = vm.addr(1);
-        bytes memory stranger =
-            abi.encodeWithSelector(IKMSRegistry.NotNovaAppRegistry.selector, address(this));
+        bytes memory stranger = abi.encodeWithSelector(IKMSRegistry.NotNovaAppRegistry.selector, address(this));
         vm.expectRevert(stranger);
         kms.addOperator(wallet, APP, VERSION, 1);
         vm.expectRevert(stranger);

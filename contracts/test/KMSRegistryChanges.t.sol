@@ -133,8 +133,7 @@ contract KMSRegistryChangesTest is Cluster {
         _expectChangeState(first, IKMSRegistry.ChangeState.CANCELLED);
         vm.warp(block.timestamp + 1 days);
         _expectUpgrade(
-            next,
-            abi.encodeWithSelector(IKMSRegistry.ChangeNotReady.selector, second, kms.getChange(second).readyAt)
+            next, abi.encodeWithSelector(IKMSRegistry.ChangeNotReady.selector, second, kms.getChange(second).readyAt)
         );
     }
 
@@ -433,9 +432,7 @@ contract KMSRegistryChangesTest is Cluster {
         kms.removeMeasurementBySignatures(MEASUREMENT, _until(), one);
         vm.expectEmit(address(kms));
         emit IKMSRegistry.MeasurementRemoved(MEASUREMENT);
-        kms.removeMeasurementBySignatures(
-            MEASUREMENT, _until(), _sign(_removeText(MEASUREMENT, _until()), _keys(1, 2))
-        );
+        kms.removeMeasurementBySignatures(MEASUREMENT, _until(), _sign(_removeText(MEASUREMENT, _until()), _keys(1, 2)));
         vm.assertEq(kms.eligibleOperators().length, 0);
     }
 
@@ -445,8 +442,8 @@ contract KMSRegistryChangesTest is Cluster {
             _joinKey(key, EVIL_VERSION);
         }
         bytes[] memory evil = _sign(_removeText(MEASUREMENT, _until()), _keys(4, 9));
-        (bool removed, bytes memory reason) = address(kms)
-            .call(abi.encodeCall(kms.removeMeasurementBySignatures, (MEASUREMENT, _until(), evil)));
+        (bool removed, bytes memory reason) =
+            address(kms).call(abi.encodeCall(kms.removeMeasurementBySignatures, (MEASUREMENT, _until(), evil)));
         vm.assertFalse(removed);
         vm.assertEq(bytes32(bytes4(reason)), bytes32(IKMSRegistry.NotEligible.selector));
         vm.assertTrue(kms.isMeasurementApproved(MEASUREMENT));

@@ -360,8 +360,7 @@ contract KMSRegistryEpochsTest is Cluster {
     }
 
     function _expectForeign(bytes[] memory signatures) private {
-        (bool activated,) =
-            address(kms).call(abi.encodeCall(kms.activate, (0, SECRET_HASH, _until(), signatures)));
+        (bool activated,) = address(kms).call(abi.encodeCall(kms.activate, (0, SECRET_HASH, _until(), signatures)));
         vm.assertFalse(activated);
     }
 

@@ -47,12 +47,10 @@ contract KMSRegistryLayoutTest is Cluster {
 
     function test_X_8_stateLivesInItsNamespace() public {
         _join(1);
-        bytes32 expected = keccak256(abi.encode(uint256(keccak256("nova-kms.storage.KMSRegistry")) - 1))
-            & ~bytes32(uint256(0xff));
+        bytes32 expected =
+            keccak256(abi.encode(uint256(keccak256("nova-kms.storage.KMSRegistry")) - 1)) & ~bytes32(uint256(0xff));
         vm.assertEq(KMSRegistryStorage.SLOT, expected);
-        vm.assertEq(
-            vm.load(address(kms), expected), bytes32(uint256(1) << 160 | uint256(uint160(address(registry))))
-        );
+        vm.assertEq(vm.load(address(kms), expected), bytes32(uint256(1) << 160 | uint256(uint160(address(registry)))));
         for (uint256 slot = 0; slot < 32; slot++) {
             vm.assertEq(vm.load(address(kms), bytes32(slot)), 0);
         }

@@ -149,16 +149,12 @@ contract KMSRegistryLensesTest is Cluster {
         _join(3);
         bytes memory instance = abi.encode(_instance());
         registry.setRawAnswer(BY_WALLET, _withWord(instance, 1 + 8, 3));
-        vm.assertEq(
-            uint256(kms.callerView(vm.addr(1)).instanceStatus), uint256(INovaAppRegistry.InstanceStatus.FAILED)
-        );
+        vm.assertEq(uint256(kms.callerView(vm.addr(1)).instanceStatus), uint256(INovaAppRegistry.InstanceStatus.FAILED));
         vm.assertEq(kms.liveOperators().length, 0);
 
         registry.setRawAnswer(BY_WALLET, instance);
         registry.setRawAnswer(VERSIONS, _withWord(abi.encode(_version()), 1 + 7, 200));
-        vm.assertEq(
-            uint256(kms.callerView(vm.addr(1)).versionStatus), uint256(INovaAppRegistry.VersionStatus.REVOKED)
-        );
+        vm.assertEq(uint256(kms.callerView(vm.addr(1)).versionStatus), uint256(INovaAppRegistry.VersionStatus.REVOKED));
         vm.assertEq(kms.liveOperators().length, 0);
 
         registry.setRawAnswer(APPS, _withWord(abi.encode(_app()), 1 + 7, type(uint256).max));

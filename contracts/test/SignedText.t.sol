@@ -54,7 +54,8 @@ contract SignedTextTest {
     /// Signed by viem with the key 0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d.
     function test_signatureOfAnotherLibraryIsRecovered() public view {
         string memory text = texts.endorse(0, HASH, 123456);
-        bytes memory signature = hex"ec044fc60590d7f7f2dbda1cec924ee405921e1362410bfd221bd91c6e56dd7c7b928cd9869b836abf516e4787de41cf1d88d20a45d986ea61d86462a569025f1b";
+        bytes memory signature =
+            hex"ec044fc60590d7f7f2dbda1cec924ee405921e1362410bfd221bd91c6e56dd7c7b928cd9869b836abf516e4787de41cf1d88d20a45d986ea61d86462a569025f1b";
         vm.assertEq(texts.signerOf(text, signature), 0x70997970C51812dc3A010C7d01b50e0d17dc79C8);
         signature[64] = bytes1(uint8(signature[64]) - 27);
         vm.assertEq(texts.signerOf(text, signature), 0x70997970C51812dc3A010C7d01b50e0d17dc79C8);
@@ -77,8 +78,6 @@ contract SignedTextTest {
     }
 
     function _digest(string memory text) private pure returns (bytes32) {
-        return keccak256(
-            abi.encodePacked("\x19Ethereum Signed Message:\n", vm.toString(bytes(text).length), text)
-        );
+        return keccak256(abi.encodePacked("\x19Ethereum Signed Message:\n", vm.toString(bytes(text).length), text));
     }
 }

@@ -56,9 +56,7 @@ contract NovaAppRegistry is Initializable, OwnableUpgradeable, UUPSUpgradeable {
     event VersionEnrolled(
         uint256 indexed appId, uint256 indexed versionId, string versionName, bytes32 codeMeasurement, string imageUri
     );
-    event VersionStatusChanged(
-        uint256 indexed appId, uint256 indexed versionId, INovaAppRegistry.VersionStatus status
-    );
+    event VersionStatusChanged(uint256 indexed appId, uint256 indexed versionId, INovaAppRegistry.VersionStatus status);
     event InstanceRegistered(
         uint256 indexed instanceId,
         uint256 indexed appId,
@@ -156,8 +154,8 @@ contract NovaAppRegistry is Initializable, OwnableUpgradeable, UUPSUpgradeable {
         INovaAppRegistry.AppStatus current = app.status;
         INovaAppRegistry.AppStatus revoked = INovaAppRegistry.AppStatus.REVOKED;
         bool mayAppOwner = byAppOwner && current != revoked && status != revoked && status != current;
-        bool mayOwner = byOwner
-            && (current == revoked ? status == INovaAppRegistry.AppStatus.INACTIVE : status == revoked);
+        bool mayOwner =
+            byOwner && (current == revoked ? status == INovaAppRegistry.AppStatus.INACTIVE : status == revoked);
         require(mayAppOwner || mayOwner, InvalidStatusTransition());
         app.status = status;
         emit AppStatusChanged(appId, status, msg.sender);

@@ -168,8 +168,7 @@ interface IKMSRegistry {
     error RenounceDisabled();
 
     // Configuration -----------------------------------------------------------------------------------------------
-    function initialize(address owner, address registry, uint256 minOperators, bytes32[] calldata measurements)
-        external;
+    function initialize(address owner, address registry, uint256 minOperators, bytes32[] calldata measurements) external;
     /// Owner, once; the app must exist in the registry with this proxy as its dappContract.
     function setKmsAppId(uint256 appId) external;
     function configured() external view returns (bool);
@@ -198,8 +197,7 @@ interface IKMSRegistry {
         external
         returns (uint256 epoch);
     /// Anyone, with a majority's Endorse texts by eligible operators, ordered by ascending signer address.
-    function activate(uint256 epoch, bytes32 secretHash, uint64 validUntilBlock, bytes[] calldata signatures)
-        external;
+    function activate(uint256 epoch, bytes32 secretHash, uint64 validUntilBlock, bytes[] calldata signatures) external;
     function epochCount() external view returns (uint256);
     function getEpoch(uint256 epoch) external view returns (Epoch memory);
     function secretHash(uint256 epoch) external view returns (bytes32);

@@ -62,21 +62,53 @@ contract NovaAppRegistryTest {
 
     function test_selectorsAreThoseOfThePlatform() public pure {
         bytes4[23] memory real = [
-            bytes4(0x13c417f1), 0xc3dc8186, 0x02662be4, 0x977b81f6, 0xb7da0aa2, 0x622eecb2, 0x79c287e4, 0x29c9bfe5,
-            0x24f3a51b, 0x6987b075, 0xebd348de, 0x9863f8a2, 0xba4f74fc, 0x8c228cbf, 0x849a7ebf, 0xa5a6bbd2,
-            0xca0780ed, 0xa2f7b3a5, 0x7431c3a2, 0x70706ea7, 0x1ba8065d, 0x42165882, 0x24f3a51b
+            bytes4(0x13c417f1),
+            0xc3dc8186,
+            0x02662be4,
+            0x977b81f6,
+            0xb7da0aa2,
+            0x622eecb2,
+            0x79c287e4,
+            0x29c9bfe5,
+            0x24f3a51b,
+            0x6987b075,
+            0xebd348de,
+            0x9863f8a2,
+            0xba4f74fc,
+            0x8c228cbf,
+            0x849a7ebf,
+            0xa5a6bbd2,
+            0xca0780ed,
+            0xa2f7b3a5,
+            0x7431c3a2,
+            0x70706ea7,
+            0x1ba8065d,
+            0x42165882,
+            0x24f3a51b
         ];
         bytes4[23] memory ours = [
-            NovaAppRegistry.createApp.selector, NovaAppRegistry.updateAppStatus.selector,
-            NovaAppRegistry.enrollVersion.selector, NovaAppRegistry.deprecateVersion.selector,
-            NovaAppRegistry.revokeVersion.selector, NovaAppRegistry.registerInstance.selector,
-            NovaAppRegistry.updateInstanceStatus.selector, NovaAppRegistry.setAppWalletIfUnset.selector,
-            NovaAppRegistry.getApp.selector, NovaAppRegistry.getVersion.selector, NovaAppRegistry.getInstance.selector,
-            NovaAppRegistry.getInstanceByWallet.selector, NovaAppRegistry.getInstancesForVersion.selector,
-            NovaAppRegistry.getActiveInstances.selector, NovaAppRegistry.getAppsByOwner.selector,
-            NovaAppRegistry.getVersionByCodeMeasurement.selector, NovaAppRegistry.getLatestVersion.selector,
-            bytes4(keccak256("instances(uint256)")), bytes4(keccak256("walletToInstance(address)")),
-            INovaApp.addOperator.selector, INovaApp.removeOperator.selector, IKMSRegistry.novaAppRegistry.selector,
+            NovaAppRegistry.createApp.selector,
+            NovaAppRegistry.updateAppStatus.selector,
+            NovaAppRegistry.enrollVersion.selector,
+            NovaAppRegistry.deprecateVersion.selector,
+            NovaAppRegistry.revokeVersion.selector,
+            NovaAppRegistry.registerInstance.selector,
+            NovaAppRegistry.updateInstanceStatus.selector,
+            NovaAppRegistry.setAppWalletIfUnset.selector,
+            NovaAppRegistry.getApp.selector,
+            NovaAppRegistry.getVersion.selector,
+            NovaAppRegistry.getInstance.selector,
+            NovaAppRegistry.getInstanceByWallet.selector,
+            NovaAppRegistry.getInstancesForVersion.selector,
+            NovaAppRegistry.getActiveInstances.selector,
+            NovaAppRegistry.getAppsByOwner.selector,
+            NovaAppRegistry.getVersionByCodeMeasurement.selector,
+            NovaAppRegistry.getLatestVersion.selector,
+            bytes4(keccak256("instances(uint256)")),
+            bytes4(keccak256("walletToInstance(address)")),
+            INovaApp.addOperator.selector,
+            INovaApp.removeOperator.selector,
+            IKMSRegistry.novaAppRegistry.selector,
             INovaAppRegistry.getApp.selector
         ];
         for (uint256 i = 0; i < real.length; i++) {
@@ -87,7 +119,8 @@ contract NovaAppRegistryTest {
         vm.assertEq(bytes32(INovaAppRegistry.getInstance.selector), bytes32(NovaAppRegistry.getInstance.selector));
         vm.assertEq(bytes32(INovaAppRegistry.getVersion.selector), bytes32(NovaAppRegistry.getVersion.selector));
         vm.assertEq(
-            bytes32(INovaAppRegistry.getInstanceByWallet.selector), bytes32(NovaAppRegistry.getInstanceByWallet.selector)
+            bytes32(INovaAppRegistry.getInstanceByWallet.selector),
+            bytes32(NovaAppRegistry.getInstanceByWallet.selector)
         );
         vm.assertEq(
             NovaAppRegistry.AppWalletSet.selector, 0x37953ea889a7786474ae6381ffc5061b110b217eafc003a5ac7eb26e882d7e44
@@ -97,14 +130,32 @@ contract NovaAppRegistryTest {
     function test_publicGettersOfThePlatformAnswer() public {
         _register(1, "https://a.example.org", 0x1111);
         string[12] memory calls = [
-            "apps(uint256)", "ownerApps(address,uint256)", "nextAppId()", "appVersions(uint256,uint256)",
-            "appVersionCount(uint256)", "instances(uint256)", "walletToInstance(address)",
-            "versionInstances(uint256,uint256,uint256)", "nextInstanceId()", "zkVerifier()", "callbackGasLimit()",
+            "apps(uint256)",
+            "ownerApps(address,uint256)",
+            "nextAppId()",
+            "appVersions(uint256,uint256)",
+            "appVersionCount(uint256)",
+            "instances(uint256)",
+            "walletToInstance(address)",
+            "versionInstances(uint256,uint256,uint256)",
+            "nextInstanceId()",
+            "zkVerifier()",
+            "callbackGasLimit()",
             "getAppCount()"
         ];
         bytes[12] memory arguments = [
-            abi.encode(1), abi.encode(address(this), 0), bytes(""), abi.encode(1, 1), abi.encode(1), abi.encode(1),
-            abi.encode(address(0x1111)), abi.encode(1, 1, 0), bytes(""), bytes(""), bytes(""), bytes("")
+            abi.encode(1),
+            abi.encode(address(this), 0),
+            bytes(""),
+            abi.encode(1, 1),
+            abi.encode(1),
+            abi.encode(1),
+            abi.encode(address(0x1111)),
+            abi.encode(1, 1, 0),
+            bytes(""),
+            bytes(""),
+            bytes(""),
+            bytes("")
         ];
         for (uint256 i = 0; i < calls.length; i++) {
             (bool answered,) =
@@ -206,22 +257,38 @@ contract NovaAppRegistryTest {
         _expectRegister(app, 1, "ftp://a", good, NovaAppRegistry.InvalidInstanceUrl.selector);
         _expectRegister(app, 1, "", good, NovaAppRegistry.InvalidInstanceUrl.selector);
         _expectRegister(
-            app, 1, "https://a", _journal(2, _userData(address(0x1111)), 120),
+            app,
+            1,
+            "https://a",
+            _journal(2, _userData(address(0x1111)), 120),
             NovaAppRegistry.CodeMeasurementMismatch.selector
         );
         _expectRegister(
-            app, 1, "https://a", _journal(1, _userData(address(0)), 120), NovaAppRegistry.InvalidTEEWalletAddress.selector
+            app,
+            1,
+            "https://a",
+            _journal(1, _userData(address(0)), 120),
+            NovaAppRegistry.InvalidTEEWalletAddress.selector
         );
         _expectRegister(
-            app, 1, "https://a", _journal(1, _userData(address(0x1111)), 0),
+            app,
+            1,
+            "https://a",
+            _journal(1, _userData(address(0x1111)), 0),
             NovaAppRegistry.InvalidTEEPubkeyLength.selector
         );
         _expectRegister(
-            app, 1, "https://a", _journal(1, _userData(address(0x1111)), 129),
+            app,
+            1,
+            "https://a",
+            _journal(1, _userData(address(0x1111)), 129),
             NovaAppRegistry.InvalidTEEPubkeyLength.selector
         );
         _expectRegister(
-            app, 1, "https://a", _journal(1, '{"eth_addr": "0x0000000000000000000000000000000000001111"}', 120),
+            app,
+            1,
+            "https://a",
+            _journal(1, '{"eth_addr": "0x0000000000000000000000000000000000001111"}', 120),
             NovaAppRegistry.JsonParsingFailed.selector
         );
         vm.expectRevert(NovaAppRegistry.NotAppOwner.selector);
@@ -234,7 +301,8 @@ contract NovaAppRegistryTest {
     }
 
     function test_pcrsAreThereOnceAndOf48Bytes() public {
-        IZkVerifier.Journal memory journal = abi.decode(_journal(1, _userData(address(0x1111)), 120), (IZkVerifier.Journal));
+        IZkVerifier.Journal memory journal =
+            abi.decode(_journal(1, _userData(address(0x1111)), 120), (IZkVerifier.Journal));
         journal.pcrs[1].index = 0;
         _expectJournal(journal, abi.encodeWithSelector(NovaAppRegistry.DuplicatePCRIndex.selector, 0));
         journal.pcrs[1].index = 8;
@@ -325,9 +393,7 @@ contract NovaAppRegistryTest {
         KMSRegistry implementation = new KMSRegistry();
         bytes32[] memory measurements = new bytes32[](1);
         measurements[0] = registry.getVersion(app, version).codeMeasurement;
-        bytes memory call = abi.encodeCall(
-            KMSRegistry.initialize, (address(this), address(registry), 2, measurements)
-        );
+        bytes memory call = abi.encodeCall(KMSRegistry.initialize, (address(this), address(registry), 2, measurements));
         KMSRegistry kms = KMSRegistry(address(new ERC1967Proxy(address(implementation), call)));
         app = registry.createApp("nitro", address(kms), "");
         version = _enrol(app, 1);

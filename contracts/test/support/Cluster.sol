@@ -38,8 +38,7 @@ abstract contract Cluster {
     }
 
     function _newProxy() internal returns (KMSRegistry) {
-        bytes memory call =
-            abi.encodeCall(KMSRegistry.initialize, (OWNER, address(registry), MIN, _list(MEASUREMENT)));
+        bytes memory call = abi.encodeCall(KMSRegistry.initialize, (OWNER, address(registry), MIN, _list(MEASUREMENT)));
         return KMSRegistry(address(new ERC1967Proxy(address(implementation), call)));
     }
 
@@ -111,9 +110,8 @@ abstract contract Cluster {
     function _text(string memory purpose, string memory subject, uint64 until) internal view returns (string memory) {
         string memory proxy = vm.toLowercase(vm.toString(address(kms)));
         string memory chain = vm.toString(block.chainid);
-        return string.concat(
-            "NovaKMS:", purpose, ":", chain, ":", proxy, ":", subject, ":", vm.toString(uint256(until))
-        );
+        return
+            string.concat("NovaKMS:", purpose, ":", chain, ":", proxy, ":", subject, ":", vm.toString(uint256(until)));
     }
 
     /// One signature per key, ordered by ascending signer as the contract asks.
@@ -131,9 +129,7 @@ abstract contract Cluster {
     }
 
     function _digest(string memory text) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encodePacked("\x19Ethereum Signed Message:\n", vm.toString(bytes(text).length), text)
-        );
+        return keccak256(abi.encodePacked("\x19Ethereum Signed Message:\n", vm.toString(bytes(text).length), text));
     }
 
     function _sorted(uint256[] memory keys) internal pure returns (uint256[] memory) {
