@@ -390,7 +390,7 @@ contract NovaAppRegistryTest {
     }
 
     function test_U_13_kmsRegistryHearsOfItsOperatorsThroughTheRealCallback() public {
-        KMSRegistry implementation = new KMSRegistry();
+        KMSRegistry implementation = KMSRegistry(vm.deployCode("KMSRegistry.sol:KMSRegistry"));
         bytes32[] memory measurements = new bytes32[](1);
         measurements[0] = registry.getVersion(app, version).codeMeasurement;
         bytes memory call = abi.encodeCall(KMSRegistry.initialize, (address(this), address(registry), 2, measurements));
@@ -419,7 +419,7 @@ contract NovaAppRegistryTest {
     function _deploy() private returns (NovaAppRegistry) {
         DevZkVerifier verifier = new DevZkVerifier(vm.addr(ATTESTER_KEY));
         bytes memory call = abi.encodeCall(NovaAppRegistry.initialize, (address(verifier)));
-        return NovaAppRegistry(address(new ERC1967Proxy(address(new NovaAppRegistry()), call)));
+        return NovaAppRegistry(address(new ERC1967Proxy(vm.deployCode("NovaAppRegistry.sol:NovaAppRegistry"), call)));
     }
 
     function _enrol(uint256 appId, uint8 fill) private returns (uint256) {

@@ -18,6 +18,7 @@ interface Vm {
     function roll(uint256 number) external;
     function chainId(uint256 id) external;
     function etch(address target, bytes calldata code) external;
+    function deployCode(string calldata artifact) external returns (address);
     function cool(address target) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function assume(bool condition) external pure;
