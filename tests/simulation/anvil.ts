@@ -4,7 +4,7 @@
  * and `meetWallClock` brings the head back so that no node sees a block from the future.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,36 +65,35 @@ const mnemonic = 'test test test test test test test test test test test junk';
 
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { chainId = 31337, port = 0, accounts = 10 } = options;
-  // Anvil writes below its home: a directory of its own, gone with it.
-  const home = mkdtempSync(join(tmpdir(), 'nova-kms-anvil-'));
+  // States on disk would go below the home: with all of them in memory nothing does, and the user's own settings stay out.
+  const home = join(tmpdir(), 'nova-kms-anvil');
   const child = spawn(findBinary(), anvilArguments(chainId, port, accounts), { stdio: ['ignore', 'pipe', 'pipe'], env: { HOME: home } });
   try {
     if (child.pid !== undefined) options.onSpawn?.(child.pid);
     const rpcUrl = `http://127.0.0.1:${await readPort(child)}`;
-    const anvil = createAnvil(child, { rpcUrl, chainId, accounts: deriveAccounts(accounts), home });
+    const anvil = createAnvil(child, { rpcUrl, chainId, accounts: deriveAccounts(accounts) });
     // On the genesis block TIMESTAMP is 1 in eth_call, whatever the block says.
     await anvil.mine();
     await anvil.rpc('anvil_setLoggingEnabled', [false]);
     return anvil;
   } catch (cause) {
-    await stop(child, home);
+    await stop(child);
     throw cause;
   }
 }
 
-function createAnvil(child: ChildProcess, facts: Pick<Anvil, 'rpcUrl' | 'chainId' | 'accounts'> & { home: string }): Anvil {
-  const { home, ...shown } = facts;
+function createAnvil(child: ChildProcess, facts: Pick<Anvil, 'rpcUrl' | 'chainId' | 'accounts'>): Anvil {
   const rpc = createRpc(facts.rpcUrl);
   let stopping: Promise<void> | undefined;
   return {
-    ...shown,
+    ...facts,
     ...mining(rpc),
     ...time(rpc),
     pid: child.pid ?? 0,
     rpc,
     hang: () => void child.kill('SIGSTOP'),
     unhang: () => void child.kill('SIGCONT'),
-    stop: () => (stopping ??= stop(child, home)),
+    stop: () => (stopping ??= stop(child)),
   };
 }
 
@@ -215,8 +214,7 @@ function deriveAccounts(count: number): AnvilAccount[] {
   });
 }
 
-async function stop(child: ChildProcess, home: string): Promise<void> {
+async function stop(child: ChildProcess): Promise<void> {
   const identity = child.pid === undefined || child.exitCode !== null || child.signalCode !== null ? undefined : identify(child.pid);
   if (identity !== undefined) await endProcess(identity);
-  rmSync(home, { recursive: true, force: true });
 }
