@@ -84,7 +84,17 @@ export function createKms(dependencies: KmsDependencies): Kms {
   const gossip = createGossip({ view, endorsements, clock, log });
   const handlers = { endorsement: gossip.handler, handover: createHandover({ view, vault, clock, log }) };
   const self = { wallet: identity.wallet, incarnation };
-  const sessions = createSessions({ self, clock, random, signer, recover, nonces, log, member: (wallet) => currentMember(view, wallet), handlers });
+  const sessions = createSessions({
+    self,
+    clock,
+    random,
+    signer,
+    recover,
+    nonces,
+    log,
+    member: (wallet) => currentMember(view, wallet),
+    handlers,
+  });
   const peers = createPeers({ self: identity.wallet, view, profile, sessions, fetch, clock, random, log });
   const relay = createRelay({ self: identity.wallet, profile, chain, signer, log });
   const admission = createAdmission({ self: identity, profile, view, vault, endorsements, peers, gossip, relay, box, signer, clock, log });
@@ -102,9 +112,21 @@ export function createKms(dependencies: KmsDependencies): Kms {
     vault,
     nonces,
     authorizer: createAuthorizer({ chain, view, clock, profile }),
-    callerRate: createRate(clock, { perSecond: limits.CALLER_REQUESTS_PER_SECOND, burst: limits.CALLER_REQUESTS_BURST, keysMax: limits.CALLERS_CACHED_MAX }),
-    usedNonces: createReplays(clock, { lifetimeMs: limits.NONCE_LIFETIME_MS, perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX, totalMax: limits.CONSUMED_NONCES_TOTAL_MAX }),
-    usedEnvelopes: createReplays(clock, { lifetimeMs: limits.ENVELOPE_NONCE_LIFETIME_MS, perOwnerMax: limits.ENVELOPE_NONCES_PER_WALLET_MAX, totalMax: limits.ENVELOPE_NONCES_TOTAL_MAX }),
+    callerRate: createRate(clock, {
+      perSecond: limits.CALLER_REQUESTS_PER_SECOND,
+      burst: limits.CALLER_REQUESTS_BURST,
+      keysMax: limits.CALLERS_CACHED_MAX,
+    }),
+    usedNonces: createReplays(clock, {
+      lifetimeMs: limits.NONCE_LIFETIME_MS,
+      perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,
+      totalMax: limits.CONSUMED_NONCES_TOTAL_MAX,
+    }),
+    usedEnvelopes: createReplays(clock, {
+      lifetimeMs: limits.ENVELOPE_NONCE_LIFETIME_MS,
+      perOwnerMax: limits.ENVELOPE_NONCES_PER_WALLET_MAX,
+      totalMax: limits.ENVELOPE_NONCES_TOTAL_MAX,
+    }),
     admission,
     sessions,
     peers,

@@ -40,7 +40,11 @@ export function createApi(kms: Kms): (request: Request) => Promise<Response> {
   function refuse(request: Request, requestId: string, error: unknown): Response {
     const route = `${request.method} ${new URL(request.url).pathname}`;
     if (!(error instanceof Refusal)) {
-      kms.log('request.failed', { requestId, route, detail: error instanceof Error ? `${error.name}: ${error.message}` : 'threw no error' });
+      kms.log('request.failed', {
+        requestId,
+        route,
+        detail: error instanceof Error ? `${error.name}: ${error.message}` : 'threw no error',
+      });
       return refusalReply(new Refusal('internal'), requestId);
     }
     if (logged.take('refusals')) kms.log('request.refused', { requestId, route, reason: error.reason, detail: error.detail });

@@ -34,7 +34,18 @@ export function createNode(config: NodeConfig, write: (line: string) => void): N
   async function boot(): Promise<void> {
     try {
       const identity = await readIdentity(signer, box);
-      const kms = createKms({ identity, profile: config.profile, clock: systemClock, random: systemRandom, signer, recover: recoverWallet, box, chain, fetch, log });
+      const kms = createKms({
+        identity,
+        profile: config.profile,
+        clock: systemClock,
+        random: systemRandom,
+        signer,
+        recover: recoverWallet,
+        box,
+        chain,
+        fetch,
+        log,
+      });
       running ??= { kms, api: createApi(kms) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

@@ -59,7 +59,8 @@ function epochFor({ view }: Kms, named: DeriveRequest['epoch'], appCreatedAtMs: 
   const state = view.state();
   if (state.kind !== 'fresh') throw new Refusal(state.reason, state.detail);
   const epoch = chooseEpoch(state.blocks.confirmed.epochs, choiceOf(named, appCreatedAtMs));
-  if (!usableEpochs(state.blocks).some((usable) => usable.epoch === epoch)) throw new Refusal('epoch_retired', `epoch ${epoch} was given up at the head`);
+  if (!usableEpochs(state.blocks).some((usable) => usable.epoch === epoch))
+    throw new Refusal('epoch_retired', `epoch ${epoch} was given up at the head`);
   return epoch;
 }
 

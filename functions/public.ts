@@ -96,7 +96,8 @@ function nodeEntry({ identity, peers, profile }: Kms, operator: Operator): Json 
       version_status: operator.versionStatus,
       instance_status: { name: operator.instanceStatus === 'active' ? 'ACTIVE' : 'NON_ACTIVE', value: operator.instanceStatus },
     },
-    connection: operator.wallet === identity.wallet ? { self: true } : { self: false, reachable, last_contact_at_ms: lastContactAtMs, failures },
+    connection:
+      operator.wallet === identity.wallet ? { self: true } : { self: false, reachable, last_contact_at_ms: lastContactAtMs, failures },
   };
 }
 

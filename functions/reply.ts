@@ -37,7 +37,12 @@ const proofRefused: Wire = {
     'The proof was refused. Take a fresh nonce from this node, sign NovaKMS:AppAuth:<nonce>:<node wallet as /status shows it>:<unix seconds now> with the wallet that the registry binds to an ACTIVE, verified instance, and use each nonce once. The node’s log has the cause under this request id.',
 };
 
-const internal: Wire = { status: 500, code: 'internal_error', shownAs: 'internal', message: 'The node failed to answer. Its log has the cause under this request id.' };
+const internal: Wire = {
+  status: 500,
+  code: 'internal_error',
+  shownAs: 'internal',
+  message: 'The node failed to answer. Its log has the cause under this request id.',
+};
 
 function unready(message: string): Wire {
   return { status: 503, code: 'service_unavailable', message };
@@ -92,8 +97,16 @@ const table = {
   version_not_allowed: proofRefused,
 
   not_found: { status: 404, code: 'not_found', message: 'No such endpoint. GET / lists them.' },
-  method_not_allowed: { status: 405, code: 'method_not_allowed', message: 'This endpoint does not take that method; the Allow header names those it does.' },
-  content_type_refused: { status: 415, code: 'unsupported_media_type', message: 'The body must be application/json (application/cbor on /sync).' },
+  method_not_allowed: {
+    status: 405,
+    code: 'method_not_allowed',
+    message: 'This endpoint does not take that method; the Allow header names those it does.',
+  },
+  content_type_refused: {
+    status: 415,
+    code: 'unsupported_media_type',
+    message: 'The body must be application/json (application/cbor on /sync).',
+  },
   body_too_large: { status: 413, code: 'payload_too_large', message: 'The body is larger than this endpoint reads.' },
   body_timeout: { status: 408, code: 'request_timeout', message: 'The body did not arrive in time.' },
   body_malformed: badRequest('The body is not well-formed UTF-8 JSON.'),
@@ -101,17 +114,23 @@ const table = {
   envelope_malformed: badRequest('The envelope needs sender_tee_pubkey, nonce (12 bytes) and encrypted_data, each as hex.'),
   envelope_sender_mismatch: { status: 403, code: 'forbidden', message: 'sender_tee_pubkey does not match on-chain registration' },
   envelope_replayed: badRequest('This envelope was used already. Encrypt each request anew.'),
-  envelope_unopenable: badRequest('The envelope does not open. Encrypt to the tee_pubkey in /status, with the key schedule of this platform generation.'),
+  envelope_unopenable: badRequest(
+    'The envelope does not open. Encrypt to the tee_pubkey in /status, with the key schedule of this platform generation.',
+  ),
   request_malformed: badRequest('The decrypted request is not a JSON object.'),
   field_unknown: badRequest('The request has a field that this endpoint does not know. It takes: path, context, length, epoch.'),
   path_malformed: badRequest("'path' must be a text of 1 to 256 bytes of UTF-8 without control characters"),
   context_malformed: badRequest("'context' must be a text of at most 256 bytes of UTF-8 without control characters"),
   length_malformed: badRequest("'length' must be an integer in range 1..1024"),
-  epoch_malformed: badRequest("'epoch' must be a number of an epoch or \"current\""),
+  epoch_malformed: badRequest('\'epoch\' must be a number of an epoch or "current"'),
   epoch_unknown: { status: 404, code: 'not_found', message: 'No such epoch.' },
   epoch_retired: { status: 410, code: 'gone', message: 'That epoch was retired; its keys are no longer derived.' },
   rate_limited: { status: 429, code: 'rate_limited', message: 'Rate limit exceeded. Wait a moment and try again.' },
-  replay_memory_full: { status: 429, code: 'rate_limited', message: 'Too many proofs in a short time. Wait two minutes or use another node.' },
+  replay_memory_full: {
+    status: 429,
+    code: 'rate_limited',
+    message: 'Too many proofs in a short time. Wait two minutes or use another node.',
+  },
   deadline_exceeded: unready('The request took too long. Try again, or another node.'),
   odyn_unavailable: unready('The enclave’s Odyn did not answer. Try another node.'),
   chain_unavailable: unready('The chain could not be read to judge the caller. Try another node.'),

@@ -78,6 +78,11 @@ async function seal(kms: Kms, caller: Caller, proof: Proof, result: Json): Promi
   const [envelope, signature] = await Promise.all([kms.box.seal(recipient, canonicalJson(result)), signing]);
   if (hex(envelope.senderTeePubkey) !== kms.identity.teePubkey) throw new Refusal('odyn_unavailable', 'sealed by another key');
   return new Response(encodeEnvelope(envelope), {
-    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-kms-response-signature': signature },
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-kms-response-signature': signature,
+    },
   });
 }

@@ -12,9 +12,15 @@ export function sync(kms: Kms, request: Request): Promise<Response> {
 async function answer({ clock, sessions }: Kms, request: Request): Promise<Response> {
   const { headers } = request;
   const signature = headers.get('x-kms-signature');
-  if (signature === null) return bytesReply(await sessions.acceptFrame(await readBody(request, 'application/cbor', SYNC_BODY_BYTES_MAX, clock)));
+  if (signature === null)
+    return bytesReply(await sessions.acceptFrame(await readBody(request, 'application/cbor', SYNC_BODY_BYTES_MAX, clock)));
   const body = await readBody(request, 'application/cbor', HELLO_BYTES_MAX, clock);
-  const helloHeaders = { signature, wallet: headers.get('x-kms-wallet'), nonce: headers.get('x-kms-nonce'), timestamp: headers.get('x-kms-timestamp') };
+  const helloHeaders = {
+    signature,
+    wallet: headers.get('x-kms-wallet'),
+    nonce: headers.get('x-kms-nonce'),
+    timestamp: headers.get('x-kms-timestamp'),
+  };
   const hello = await sessions.acceptHello(body, helloHeaders);
   return bytesReply(hello.body, { 'x-kms-peer-signature': hello.signature });
 }

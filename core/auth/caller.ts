@@ -60,7 +60,8 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
     const state = view.state();
     if (state.kind !== 'fresh') throw new Refusal('chain_unavailable', state.detail);
     const { head, confirmed } = state.blocks;
-    const read = async (blockNumber: number) => decodeCallerView(await readWithRetry(chain, profile.kmsRegistry, encodeCallerView(wallet), blockNumber));
+    const read = async (blockNumber: number) =>
+      decodeCallerView(await readWithRetry(chain, profile.kmsRegistry, encodeCallerView(wallet), blockNumber));
     const [atHead, atConfirmed] = await Promise.all([read(head.blockNumber), read(confirmed.blockNumber)]);
     const caller = judgeCaller(wallet, atHead);
     const doubt = [caller, judgeCaller(wallet, atConfirmed)].find((verdict) => verdict instanceof Refusal);

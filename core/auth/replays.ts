@@ -40,7 +40,8 @@ export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
       const key = `${owner}|${value}`;
       if (expiries.has(key)) return false;
       const held = perOwner.get(owner) ?? 0;
-      if (held >= bounds.perOwnerMax || expiries.size >= bounds.totalMax) throw new Refusal('replay_memory_full', `${held} held by ${owner}`);
+      if (held >= bounds.perOwnerMax || expiries.size >= bounds.totalMax)
+        throw new Refusal('replay_memory_full', `${held} held by ${owner}`);
       expiries.set(key, nowMs + bounds.lifetimeMs);
       perOwner.set(owner, held + 1);
       return true;

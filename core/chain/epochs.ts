@@ -4,7 +4,10 @@ import type { Epoch } from '../identity.ts';
 import type { EpochRecord } from './registry.ts';
 
 /** A number, the active epoch, or the one that was current when the app was created. */
-export type EpochChoice = { readonly kind: 'number'; readonly epoch: Epoch } | { readonly kind: 'current' } | { readonly kind: 'ofApp'; readonly appCreatedAtMs: number };
+export type EpochChoice =
+  | { readonly kind: 'number'; readonly epoch: Epoch }
+  | { readonly kind: 'current' }
+  | { readonly kind: 'ofApp'; readonly appCreatedAtMs: number };
 
 /** Throws `epoch_unknown` or `epoch_retired`. What it names may still be missing in the vault. */
 export function chooseEpoch(epochs: readonly EpochRecord[], choice: EpochChoice): Epoch {
@@ -17,7 +20,10 @@ export function chooseEpoch(epochs: readonly EpochRecord[], choice: EpochChoice)
 function find(epochs: readonly EpochRecord[], choice: EpochChoice): EpochRecord | undefined {
   if (choice.kind === 'number') return epochs[choice.epoch];
   if (choice.kind === 'current') return epochs.find((epoch) => epoch.state === 'active');
-  return epochOfApp(epochs.filter((epoch) => epoch.hash !== undefined), choice.appCreatedAtMs);
+  return epochOfApp(
+    epochs.filter((epoch) => epoch.hash !== undefined),
+    choice.appCreatedAtMs,
+  );
 }
 
 /** An app keeps the epoch it was born in, so a rotation never changes its keys; a reset moves it to the first one after. */

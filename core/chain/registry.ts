@@ -90,7 +90,11 @@ export function encodeCallerView(wallet: Wallet): `0x${string}` {
 
 /** Signatures must be ordered by their signers' addresses, ascending. */
 export function encodeActivate(epoch: Epoch, hash: Hash, validUntilBlock: number, signatures: readonly `0x${string}`[]): `0x${string}` {
-  return encodeFunctionData({ abi: kmsNodeAbi, functionName: 'activate', args: [BigInt(epoch), hash, BigInt(validUntilBlock), [...signatures]] });
+  return encodeFunctionData({
+    abi: kmsNodeAbi,
+    functionName: 'activate',
+    args: [BigInt(epoch), hash, BigInt(validUntilBlock), [...signatures]],
+  });
 }
 
 export function decodeClusterView(data: `0x${string}`): ClusterView {

@@ -17,7 +17,9 @@ export interface Blocks {
   readonly confirmed: ClusterView;
 }
 
-export type ChainState = { readonly kind: 'fresh'; readonly blocks: Blocks } | { readonly kind: 'unusable'; readonly reason: UnreadyReason; readonly detail: string };
+export type ChainState =
+  | { readonly kind: 'fresh'; readonly blocks: Blocks }
+  | { readonly kind: 'unusable'; readonly reason: UnreadyReason; readonly detail: string };
 
 export interface ChainView {
   /** Reads both blocks. Rejects with `chain_unavailable`; the last view stays. */

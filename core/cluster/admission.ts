@@ -105,7 +105,9 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
   }
 
   function record(next: Gate): void {
-    const same = next.kind === gate.kind && (next.kind === 'waiting' ? gate.kind === 'waiting' && gate.reason === next.reason && gate.detail === next.detail : true);
+    const same =
+      next.kind === gate.kind &&
+      (next.kind === 'waiting' ? gate.kind === 'waiting' && gate.reason === next.reason && gate.detail === next.detail : true);
     gate = next;
     if (same) return;
     const block = blocks()?.head.blockNumber;
@@ -156,7 +158,8 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
 
   async function fetchActive(epoch: Epoch, hash: Hash): Promise<void> {
     const fetched = await fetchSecret(epoch, hash, peers.due(), peers);
-    if (fetched && vault.install(epoch, hash, fetched.secret)) log('secret.installed', { epoch, hash, source: 'handover', peer: fetched.peer });
+    if (fetched && vault.install(epoch, hash, fetched.secret))
+      log('secret.installed', { epoch, hash, source: 'handover', peer: fetched.peer });
   }
 
   async function runTick(): Promise<void> {

@@ -31,7 +31,13 @@ export interface Frame {
   readonly sealed: Uint8Array;
 }
 
-export function sealFrame(session: SessionSecrets, direction: Direction, type: FrameType, counter: number, payload: Uint8Array): Uint8Array {
+export function sealFrame(
+  session: SessionSecrets,
+  direction: Direction,
+  type: FrameType,
+  counter: number,
+  payload: Uint8Array,
+): Uint8Array {
   const sealed = sealBytes(session.keys[direction], nonceOf(counter), payload, associatedOf(session, direction, type, counter));
   return encodeCbor({ v: 1, kind: 'frame', session: session.id, counter, type, sealed });
 }

@@ -43,7 +43,10 @@ export function createGossip({ view, endorsements, clock, log }: GossipDependenc
     const state = view.state();
     if (state.kind !== 'fresh' || epoch === undefined || epoch !== open()) return;
     const { blocks } = state;
-    const eligibility = { headNumber: blocks.head.blockNumber, isEligible: (wallet: Wallet) => eligibleMemberOf(blocks, wallet) !== undefined };
+    const eligibility = {
+      headNumber: blocks.head.blockNumber,
+      isEligible: (wallet: Wallet) => eligibleMemberOf(blocks, wallet) !== undefined,
+    };
     const { refused } = endorsements.learn(epoch, offers, eligibility);
     if (refused) log('endorsement.refused', { peer: from, epoch, detail: refused });
   }

@@ -54,7 +54,12 @@ export function createHandover({ view, vault, clock, log }: HandoverDependencies
 }
 
 /** The requester's side: the first peer that hands over bytes of that hash. `undefined` when none does. */
-export async function fetchSecret(epoch: Epoch, hash: Hash, holders: readonly Peer[], peers: Peers): Promise<{ readonly secret: Uint8Array; readonly peer: Wallet } | undefined> {
+export async function fetchSecret(
+  epoch: Epoch,
+  hash: Hash,
+  holders: readonly Peer[],
+  peers: Peers,
+): Promise<{ readonly secret: Uint8Array; readonly peer: Wallet } | undefined> {
   for (const peer of holders) {
     try {
       const given = decodeGiven(await peers.call(peer, 'handover', encodeWanted([{ epoch, hash }])));

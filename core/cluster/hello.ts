@@ -74,16 +74,25 @@ export function verifyHello(body: Uint8Array, headers: HelloHeaders, self: Walle
     timestamp: readText(map, 'timestamp', 16),
   };
   if (hello.recipient !== self) throw new Refusal('peer_proof_refused', 'for another node');
-  const headersAgree = headers.nonce === hello.nonce && headers.timestamp === hello.timestamp && (headers.wallet === null || parseWallet(headers.wallet) === hello.wallet);
+  const headersAgree =
+    headers.nonce === hello.nonce &&
+    headers.timestamp === hello.timestamp &&
+    (headers.wallet === null || parseWallet(headers.wallet) === hello.wallet);
   if (!headersAgree) throw new Refusal('peer_proof_refused', 'headers and body differ');
   checkTimestamp(hello.timestamp, nowMs);
   const signature = parseSignature(headers.signature ?? '');
-  if (!signature || recover(helloText(hello, body), signature) !== hello.wallet) throw new Refusal('peer_proof_refused', 'not signed by its wallet');
+  if (!signature || recover(helloText(hello, body), signature) !== hello.wallet)
+    throw new Refusal('peer_proof_refused', 'not signed by its wallet');
   return hello;
 }
 
 /** The answer that `responder` signed for exactly our hello. Throws `peer_answer_odd` or `frame_malformed`. */
-export function verifyHelloAnswer(body: Uint8Array, signatureHeader: string | null, ours: { hello: Hello; signature: string }, recover: Recover): HelloAnswer {
+export function verifyHelloAnswer(
+  body: Uint8Array,
+  signatureHeader: string | null,
+  ours: { hello: Hello; signature: string },
+  recover: Recover,
+): HelloAnswer {
   const responder = ours.hello.recipient;
   const signature = parseSignature(signatureHeader ?? '');
   const signer = signature && recover(helloAnswerText(ours.signature, responder, body), signature);
@@ -96,7 +105,8 @@ export function verifyHelloAnswer(body: Uint8Array, signatureHeader: string | nu
     ephemeral: readBytes(map, 'ephemeral', EPHEMERAL_BYTES),
     session: readBytes(map, 'session', SESSION_ID_BYTES),
   };
-  const ourPair = answer.wallet === responder && answer.recipient === ours.hello.wallet && map.get('v') === 1 && map.get('kind') === 'hello';
+  const ourPair =
+    answer.wallet === responder && answer.recipient === ours.hello.wallet && map.get('v') === 1 && map.get('kind') === 'hello';
   if (!ourPair) throw new Refusal('peer_answer_odd', 'an answer for another pair');
   return answer;
 }

@@ -4,7 +4,14 @@
  * comes back, not each time.
  */
 import { Refusal } from '../errors.ts';
-import { HELLO_BYTES_MAX, PEER_BACKOFF_MAX_MS, PEER_BACKOFF_MIN_MS, PEER_MS_MAX, PROOF_HEADER_CHARS_MAX, SYNC_BODY_BYTES_MAX } from '../limits.ts';
+import {
+  HELLO_BYTES_MAX,
+  PEER_BACKOFF_MAX_MS,
+  PEER_BACKOFF_MIN_MS,
+  PEER_MS_MAX,
+  PROOF_HEADER_CHARS_MAX,
+  SYNC_BODY_BYTES_MAX,
+} from '../limits.ts';
 import { parseUtf8 } from '../wire/bytes.ts';
 import { parseJsonObject } from '../wire/json.ts';
 import { memberOf } from '../chain/view.ts';
@@ -63,7 +70,10 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
     if (state.kind !== 'fresh') return [];
     const { head } = state.blocks;
     return head.operators.flatMap((operator) => {
-      const origin = operator.wallet === self || !memberOf(state.blocks, operator.wallet) ? undefined : peerOrigin(operator.instanceUrl, profile.peerUrls);
+      const origin =
+        operator.wallet === self || !memberOf(state.blocks, operator.wallet)
+          ? undefined
+          : peerOrigin(operator.instanceUrl, profile.peerUrls);
       return origin ? [{ wallet: operator.wallet, origin }] : [];
     });
   }
@@ -112,7 +122,11 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
     contact(wallet) {
       const standing = standings.get(wallet);
       const asked = standing !== undefined && (standing.failures > 0 || standing.lastContactAtMs !== null);
-      return { reachable: asked ? standing.failures === 0 : null, lastContactAtMs: standing?.lastContactAtMs ?? null, failures: standing?.failures ?? 0 };
+      return {
+        reachable: asked ? standing.failures === 0 : null,
+        lastContactAtMs: standing?.lastContactAtMs ?? null,
+        failures: standing?.failures ?? 0,
+      };
     },
   };
 }
@@ -122,7 +136,8 @@ function createPeerWire(origin: string, fetch: Fetch): PeerWire {
     async nonce() {
       const answer = await fetch({ url: `${origin}/nonce`, method: 'GET' }, { timeoutMs: PEER_MS_MAX, bodyBytesMax: HELLO_BYTES_MAX });
       const nonce = parseJsonObject(parseUtf8(answer.body) ?? '')?.['nonce'];
-      if (answer.status !== 200 || typeof nonce !== 'string' || nonce.length > PROOF_HEADER_CHARS_MAX) throw new Refusal('peer_answer_odd', `/nonce answered ${answer.status}`);
+      if (answer.status !== 200 || typeof nonce !== 'string' || nonce.length > PROOF_HEADER_CHARS_MAX)
+        throw new Refusal('peer_answer_odd', `/nonce answered ${answer.status}`);
       return nonce;
     },
     async post(body, headers) {

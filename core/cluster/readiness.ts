@@ -31,7 +31,9 @@ export interface Facts {
 /** `changed`: it answers with another wallet, so it is not the Odyn that this node was made with. */
 export type OdynState = 'present' | 'unreachable' | 'changed';
 
-export type Gate = { readonly kind: 'serving'; readonly epoch: Epoch } | { readonly kind: 'waiting'; readonly reason: UnreadyReason; readonly detail: string };
+export type Gate =
+  | { readonly kind: 'serving'; readonly epoch: Epoch }
+  | { readonly kind: 'waiting'; readonly reason: UnreadyReason; readonly detail: string };
 
 export type Step =
   | { readonly kind: 'none' }
@@ -63,7 +65,9 @@ export function decide(facts: Facts): Decision {
 /** Epochs whose secret must be held: active or previous at the confirmed block, and not given up at the head. */
 export function usableEpochs({ head, confirmed }: Blocks): readonly EpochRecord[] {
   const usable = (epoch: EpochRecord | undefined) => epoch?.state === 'active' || epoch?.state === 'previous';
-  return confirmed.epochs.filter((epoch) => usable(epoch) && usable(head.epochs[epoch.epoch]) && head.epochs[epoch.epoch]?.hash === epoch.hash);
+  return confirmed.epochs.filter(
+    (epoch) => usable(epoch) && usable(head.epochs[epoch.epoch]) && head.epochs[epoch.epoch]?.hash === epoch.hash,
+  );
 }
 
 /** The epoch that waits for a secret at the confirmed block. */
@@ -75,7 +79,8 @@ function membershipRefusal({ self, profile }: Facts, { head, confirmed }: Blocks
   const atHead = operatorOf(head, self.wallet);
   const atConfirmed = operatorOf(confirmed, self.wallet);
   if (!atHead || !atConfirmed) return waiting('not_registered', atHead ? 'not confirmed yet' : 'not in the operator set');
-  if (!atHead.live || !atConfirmed.live) return waiting('not_live', `instance ${atHead.instanceId} is ${atHead.instanceStatus}, version ${atHead.versionStatus}`);
+  if (!atHead.live || !atConfirmed.live)
+    return waiting('not_live', `instance ${atHead.instanceId} is ${atHead.instanceStatus}, version ${atHead.versionStatus}`);
   if (atHead.teePubkey !== self.teePubkey) return waiting('tee_key_mismatch', `instance ${atHead.instanceId}`);
   if (!peerOrigin(atHead.instanceUrl, profile.peerUrls)) return waiting('url_refused', `instance ${atHead.instanceId}`);
   return undefined;
@@ -93,13 +98,19 @@ function servingGate(facts: Facts, blocks: Blocks): Gate {
   const open = openEpoch(blocks);
   if (open) return birthGate(facts, blocks, open);
   const lost = blocks.confirmed.epochs.length > 0;
-  return lost ? waiting('cluster_reset', 'every epoch was given up') : waiting('genesis_not_open', `${blocks.confirmed.operators.filter((operator) => operator.live).length} of ${blocks.confirmed.minOperators} operators are live`);
+  return lost
+    ? waiting('cluster_reset', 'every epoch was given up')
+    : waiting(
+        'genesis_not_open',
+        `${blocks.confirmed.operators.filter((operator) => operator.live).length} of ${blocks.confirmed.minOperators} operators are live`,
+      );
 }
 
 function birthGate(facts: Facts, blocks: Blocks, open: EpochRecord): Gate {
   if (blocks.head.epochs[open.epoch]?.state !== 'open') return waiting('awaiting_activation', 'active at the head, not confirmed yet');
   const best = Math.max(0, ...facts.offers.map((offer) => eligibleSigners(offer, blocks).length));
-  if (best === 0) return waiting('awaiting_proposal', `epoch ${open.epoch}, proposer ${proposersNow(blocks, open, facts.profile)[0] ?? 'none'}`);
+  if (best === 0)
+    return waiting('awaiting_proposal', `epoch ${open.epoch}, proposer ${proposersNow(blocks, open, facts.profile)[0] ?? 'none'}`);
   const detail = `${best} of ${blocks.head.majority} endorsements`;
   return best < blocks.head.majority ? waiting('collecting_endorsements', detail) : waiting('awaiting_activation', detail);
 }
@@ -138,10 +149,25 @@ function endorseStep({ self, candidates }: Facts, { epoch }: EpochRecord, propos
  * Fetches what a current proposer offers, and what this wallet endorsed before its enclave lost its memory. The choice
  * moves on with the head, so that one offer that nobody hands over does not stand before the others.
  */
-function fetchStep({ self, candidates }: Facts, { head }: Blocks, { epoch }: EpochRecord, alive: readonly Offer[], proposed: readonly Offer[]): Step | undefined {
-  const lacking = alive.filter((offer) => !candidates.includes(offer.hash) && (proposed.includes(offer) || offer.signatures.has(self.wallet)));
+function fetchStep(
+  { self, candidates }: Facts,
+  { head }: Blocks,
+  { epoch }: EpochRecord,
+  alive: readonly Offer[],
+  proposed: readonly Offer[],
+): Step | undefined {
+  const lacking = alive.filter(
+    (offer) => !candidates.includes(offer.hash) && (proposed.includes(offer) || offer.signatures.has(self.wallet)),
+  );
   const offer = lacking[head.blockNumber % Math.max(1, lacking.length)];
-  return offer && { kind: 'fetchCandidate', epoch, hash: offer.hash, holders: [...offer.signatures.keys()].filter((wallet) => wallet !== self.wallet) };
+  return (
+    offer && {
+      kind: 'fetchCandidate',
+      epoch,
+      hash: offer.hash,
+      holders: [...offer.signatures.keys()].filter((wallet) => wallet !== self.wallet),
+    }
+  );
 }
 
 /** A proposer re-offers the candidate that most operators have endorsed already; it draws a new one only when it has none. */

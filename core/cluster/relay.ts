@@ -36,7 +36,15 @@ export function createRelay({ self, profile, chain, signer, log }: RelayDependen
     const gasLimit = ((await chain.estimateGas(self, to, data)) * RELAY_GAS_PERCENT) / 100n;
     const maxFeePerGas = (gasPriceWei * 2n + priorityFeeWei) * BigInt(tries);
     if (balanceWei < gasLimit * maxFeePerGas) throw new Refusal('chain_unavailable', 'this wallet holds too little gas to relay');
-    const request = { chainId: profile.chainId, nonce, maxPriorityFeePerGas: priorityFeeWei * BigInt(tries), maxFeePerGas, gasLimit, to, data };
+    const request = {
+      chainId: profile.chainId,
+      nonce,
+      maxPriorityFeePerGas: priorityFeeWei * BigInt(tries),
+      maxFeePerGas,
+      gasLimit,
+      to,
+      data,
+    };
     const transaction = await chain.send(await signer.signTransaction(request));
     log('activation.sent', { epoch, hash: offer.hash, signatures: signatures.length, transaction });
   }

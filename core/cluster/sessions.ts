@@ -4,7 +4,18 @@
  * is worth nothing. A session ends with its incarnation, its age, its count, or the first frame that does not open.
  */
 import { Refusal } from '../errors.ts';
-import { CONSUMED_NONCES_TOTAL_MAX, FRAME_WINDOW, HELLOS_BURST, HELLOS_PER_SECOND, NONCE_LIFETIME_MS, OPERATORS_MAX, SESSION_AGE_MAX_MS, SESSION_FRAMES_MAX, SESSIONS_PER_PEER_MAX, SESSIONS_TOTAL_MAX } from '../limits.ts';
+import {
+  CONSUMED_NONCES_TOTAL_MAX,
+  FRAME_WINDOW,
+  HELLOS_BURST,
+  HELLOS_PER_SECOND,
+  NONCE_LIFETIME_MS,
+  OPERATORS_MAX,
+  SESSION_AGE_MAX_MS,
+  SESSION_FRAMES_MAX,
+  SESSIONS_PER_PEER_MAX,
+  SESSIONS_TOTAL_MAX,
+} from '../limits.ts';
 import { createRate } from '../auth/rate.ts';
 import { createReplays } from '../auth/replays.ts';
 import { equalBytes, hex } from '../wire/bytes.ts';
@@ -21,7 +32,10 @@ import type { HelloHeaders } from './hello.ts';
 /** What a hello or frame needs of the wire: `nonce` asks the peer for one, `post` carries a body to its `/sync`. */
 export interface PeerWire {
   nonce(): Promise<string>;
-  post(body: Uint8Array, headers: Readonly<Record<string, string>>): Promise<{ readonly body: Uint8Array; readonly signature: string | null }>;
+  post(
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<{ readonly body: Uint8Array; readonly signature: string | null }>;
 }
 
 export interface SignedAnswer {
@@ -68,7 +82,11 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   /** As initiator, by peer. */
   const opened = new Map<Wallet, Session>();
   const hellos = createRate(clock, { perSecond: HELLOS_PER_SECOND, burst: HELLOS_BURST, keysMax: OPERATORS_MAX });
-  const usedNonces = createReplays(clock, { lifetimeMs: NONCE_LIFETIME_MS, perOwnerMax: CONSUMED_NONCES_TOTAL_MAX, totalMax: CONSUMED_NONCES_TOTAL_MAX });
+  const usedNonces = createReplays(clock, {
+    lifetimeMs: NONCE_LIFETIME_MS,
+    perOwnerMax: CONSUMED_NONCES_TOTAL_MAX,
+    totalMax: CONSUMED_NONCES_TOTAL_MAX,
+  });
 
   function requireMember(wallet: Wallet): Operator {
     const operator = member(wallet);
@@ -89,10 +107,25 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     const ephemeral = createEphemeral(random);
     const shared = ephemeral.agree(hello.ephemeral);
     const id = random.bytes(SESSION_ID_BYTES);
-    const answer = encodeHelloAnswer({ wallet: self.wallet, recipient: hello.wallet, incarnation: self.incarnation, ephemeral: ephemeral.publicKey, session: id });
+    const answer = encodeHelloAnswer({
+      wallet: self.wallet,
+      recipient: hello.wallet,
+      incarnation: self.incarnation,
+      ephemeral: ephemeral.publicKey,
+      session: id,
+    });
     const signature = await signer.sign(helloAnswerText(headers.signature ?? '', self.wallet, answer));
     const keys = deriveSessionKeys(shared, body, answer);
-    keepAccepted({ id, peer: hello.wallet, keys, initiatorIncarnation: hello.incarnation, responderIncarnation: self.incarnation, openedAtMs: clock.nowMs(), counter: 0, taken: new Set<number>() });
+    keepAccepted({
+      id,
+      peer: hello.wallet,
+      keys,
+      initiatorIncarnation: hello.incarnation,
+      responderIncarnation: self.incarnation,
+      openedAtMs: clock.nowMs(),
+      counter: 0,
+      taken: new Set<number>(),
+    });
     log('session.opened', { peer: hello.wallet, role: 'responder' });
     return { body: answer, signature };
   }
@@ -101,7 +134,8 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   function keepAccepted(session: Session): void {
     const { peer, initiatorIncarnation } = session;
     accepted.set(hex(session.id), session);
-    for (const [id, other] of accepted) if (other.peer === peer && !equalBytes(other.initiatorIncarnation, initiatorIncarnation)) accepted.delete(id);
+    for (const [id, other] of accepted)
+      if (other.peer === peer && !equalBytes(other.initiatorIncarnation, initiatorIncarnation)) accepted.delete(id);
     const ofPeer = [...accepted].filter(([, other]) => other.peer === peer);
     for (const [id] of ofPeer.slice(0, -SESSIONS_PER_PEER_MAX)) accepted.delete(id);
     for (const id of accepted.keys()) {
@@ -125,14 +159,30 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   async function open(peer: Wallet, wire: PeerWire): Promise<Session> {
     const ephemeral = createEphemeral(random);
     const timestamp = String(Math.floor(clock.nowMs() / 1_000));
-    const hello = { wallet: self.wallet, recipient: peer, incarnation: self.incarnation, ephemeral: ephemeral.publicKey, nonce: await wire.nonce(), timestamp };
+    const hello = {
+      wallet: self.wallet,
+      recipient: peer,
+      incarnation: self.incarnation,
+      ephemeral: ephemeral.publicKey,
+      nonce: await wire.nonce(),
+      timestamp,
+    };
     const body = encodeHello(hello);
     const signature = await signer.sign(helloText(hello, body));
     const headers = { 'x-kms-signature': signature, 'x-kms-wallet': self.wallet, 'x-kms-nonce': hello.nonce, 'x-kms-timestamp': timestamp };
     const received = await wire.post(body, headers);
     const answer = verifyHelloAnswer(received.body, received.signature, { hello, signature }, recover);
     const keys = deriveSessionKeys(ephemeral.agree(answer.ephemeral), body, received.body);
-    const session = { id: answer.session, peer, keys, initiatorIncarnation: self.incarnation, responderIncarnation: answer.incarnation, openedAtMs: clock.nowMs(), counter: 0, taken: new Set<number>() };
+    const session = {
+      id: answer.session,
+      peer,
+      keys,
+      initiatorIncarnation: self.incarnation,
+      responderIncarnation: answer.incarnation,
+      openedAtMs: clock.nowMs(),
+      counter: 0,
+      taken: new Set<number>(),
+    };
     opened.set(peer, session);
     log('session.opened', { peer, role: 'initiator' });
     return session;

@@ -90,7 +90,9 @@ export function createVault(): Vault {
       if (open.has(epoch)) continue;
       for (const secret of ofEpoch.values()) secret.fill(0);
       candidates.delete(epoch);
-      yield { epoch, why: 'the epoch is no longer open', count: ofEpoch.size };
+      const won = secrets.get(epoch)?.hash;
+      const lost = [...ofEpoch.keys()].filter((hash) => hash !== won).length;
+      if (lost > 0) yield { epoch, why: 'candidates that did not become the secret', count: lost };
     }
   }
 

@@ -23,8 +23,15 @@ export function createFetch(config: NodeConfig, hostFetch: typeof fetch): Fetch 
     const signal = AbortSignal.timeout(timeoutMs);
     try {
       const { method, headers, body } = request;
-      const answer = await hostFetch(request.url, { method, redirect: 'manual', signal, ...(headers && { headers }), ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }) });
-      if (answer.status >= 300 && answer.status < 400) throw new Refusal('outbound_redirect', `${request.method} answered ${answer.status}`);
+      const answer = await hostFetch(request.url, {
+        method,
+        redirect: 'manual',
+        signal,
+        ...(headers && { headers }),
+        ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
+      });
+      if (answer.status >= 300 && answer.status < 400)
+        throw new Refusal('outbound_redirect', `${request.method} answered ${answer.status}`);
       const bytes = await readBounded(answer.body, bodyBytesMax);
       if (!bytes) throw new Refusal('outbound_too_large', `over ${bodyBytesMax} bytes`);
       return { status: answer.status, headers: answer.headers, body: bytes };

@@ -15,14 +15,19 @@ export function createOdyn(origin: string, fetch: Fetch): { readonly signer: Sig
   const signer: Signer = {
     address: async () => textOf(await call('/v1/eth/address'), 'address'),
     sign: async (message) => hexTextOf(await call('/v1/eth/sign', { message, include_attestation: false }), 'signature', 65),
-    signTransaction: async (request) => hexTextOf(await call('/v1/eth/sign-tx', { include_attestation: false, payload: structured(request) }), 'raw_transaction'),
+    signTransaction: async (request) =>
+      hexTextOf(await call('/v1/eth/sign-tx', { include_attestation: false, payload: structured(request) }), 'raw_transaction'),
   };
 
   const box: Box = {
     publicKey: async () => bytesOf(await call('/v1/encryption/public_key'), 'public_key_der'),
     async seal(recipient, plaintext) {
       const answer = await call('/v1/encryption/encrypt', { plaintext, client_public_key: hex(recipient) });
-      return { senderTeePubkey: bytesOf(answer, 'enclave_public_key'), nonce: bytesOf(answer, 'nonce'), encrypted: bytesOf(answer, 'encrypted_data') };
+      return {
+        senderTeePubkey: bytesOf(answer, 'enclave_public_key'),
+        nonce: bytesOf(answer, 'nonce'),
+        encrypted: bytesOf(answer, 'encrypted_data'),
+      };
     },
     async open({ senderTeePubkey, nonce, encrypted }) {
       const body = { nonce: hex(nonce), client_public_key: hex(senderTeePubkey), encrypted_data: hex(encrypted) };

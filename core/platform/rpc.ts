@@ -60,8 +60,16 @@ async function named<T>(what: string, work: Promise<T>): Promise<T> {
 
 function adapt(fetch: Fetch): (input: string | URL | Request, init?: RequestInit) => Promise<Response> {
   return async (input, init) => {
-    const request = { url: String(input), method: 'POST', headers: { 'content-type': 'application/json' }, body: String(init?.body) } as const;
+    const request = {
+      url: String(input),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: String(init?.body),
+    } as const;
     const { status, headers, body } = await fetch(request, { timeoutMs: RPC_MS_MAX, bodyBytesMax: RPC_ANSWER_BYTES_MAX });
-    return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: { 'content-type': headers.get('content-type') ?? 'application/json' } });
+    return new Response(body as Uint8Array<ArrayBuffer>, {
+      status,
+      headers: { 'content-type': headers.get('content-type') ?? 'application/json' },
+    });
   };
 }

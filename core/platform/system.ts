@@ -27,7 +27,12 @@ export const systemRandom: Random = {
 /** One JSON object a line. Texts are cut, because some of them come from outside. */
 export function createLog(write: (line: string) => void, clock: Clock): Log {
   return (event, fields) => {
-    const bounded = Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? value.slice(0, LOG_FIELD_CHARS_MAX) : value]);
-    write(JSON.stringify({ time: new Date(clock.nowMs()).toISOString(), level: EVENT_LEVELS[event], event, ...Object.fromEntries(bounded) }));
+    const bounded = Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value.slice(0, LOG_FIELD_CHARS_MAX) : value,
+    ]);
+    write(
+      JSON.stringify({ time: new Date(clock.nowMs()).toISOString(), level: EVENT_LEVELS[event], event, ...Object.fromEntries(bounded) }),
+    );
   };
 }

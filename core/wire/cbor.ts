@@ -14,7 +14,15 @@ export function encodeCbor(value: unknown): Uint8Array {
 export function decodeCborMap(bytes: Uint8Array, members: readonly string[]): CborMap {
   let value: unknown;
   try {
-    value = decode(bytes, { useMaps: true, strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false, allowUndefined: false, allowInfinity: false, allowNaN: false });
+    value = decode(bytes, {
+      useMaps: true,
+      strict: true,
+      rejectDuplicateMapKeys: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      allowInfinity: false,
+      allowNaN: false,
+    });
   } catch (error) {
     throw new Refusal('frame_malformed', 'not CBOR', error);
   }

@@ -9,7 +9,8 @@ export interface Envelope {
   readonly encrypted: Uint8Array;
 }
 
-export type EnvelopeOutcome = { readonly kind: 'envelope'; readonly envelope: Envelope } | { readonly kind: 'plaintext' } | { readonly kind: 'malformed' };
+export type EnvelopeOutcome =
+  { readonly kind: 'envelope'; readonly envelope: Envelope } | { readonly kind: 'plaintext' } | { readonly kind: 'malformed' };
 
 const GCM_TAG_BYTES = 16;
 const NONCE_BYTES_ALLOWED = [12, 32];
@@ -35,4 +36,3 @@ export function encodeEnvelope(envelope: Envelope): string {
     encrypted_data: hex(envelope.encrypted),
   });
 }
-

@@ -11,7 +11,14 @@ export interface ClusterFile {
   readonly chain_id: number;
   readonly contracts: { readonly nova_app_registry: string; readonly kms_registry: string };
   readonly kms_app_id: string;
-  readonly nodes: readonly { readonly name: string; readonly url: string; readonly wallet: string; readonly tee_pubkey: string; readonly odyn_url: string; readonly instance_id: string }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly wallet: string;
+    readonly tee_pubkey: string;
+    readonly odyn_url: string;
+    readonly instance_id: string;
+  }[];
   readonly apps: readonly {
     readonly name: string;
     readonly app_id: string;
@@ -63,7 +70,8 @@ export async function readClusterFile(): Promise<ClusterFile> {
   try {
     return JSON.parse(await readFile(CLUSTER_FILE, 'utf8')) as ClusterFile;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('no cluster is running: start one with npm start, in another terminal');
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new Error('no cluster is running: start one with npm start, in another terminal');
     throw error;
   }
 }

@@ -58,12 +58,18 @@ function forgePath(): string {
 }
 
 export async function forge(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const child = spawn(forgePath(), args, { cwd: join(ROOT, 'contracts'), env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(forgePath(), args, {
+    cwd: join(ROOT, 'contracts'),
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
   const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? new Error('forge is not installed: install Foundry 1.7 or newer and put forge on the PATH') : error));
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'ENOENT' ? new Error('forge is not installed: install Foundry 1.7 or newer and put forge on the PATH') : error),
+    );
     child.on('close', resolve);
   });
   if (code !== 0) throw new Error(`forge ${args[0]} failed:\n${output.slice(-4000)}`);
@@ -158,7 +164,8 @@ export function createContracts(chain: Anvil, deployment: Deployment, ownerKey: 
     readNova,
     registerInstance,
     openGenesis: () => writeKms('openGenesis', []),
-    stopInstance: (instanceId: bigint, status: InstanceStatusName = 'STOPPED') => writeNova('updateInstanceStatus', [instanceId, status === 'STOPPED' ? 1 : 2]),
+    stopInstance: (instanceId: bigint, status: InstanceStatusName = 'STOPPED') =>
+      writeNova('updateInstanceStatus', [instanceId, status === 'STOPPED' ? 1 : 2]),
     async createApp(dapp: Address = '0x0000000000000000000000000000000000000000'): Promise<bigint> {
       await writeNova('createApp', [`0x${'00'.repeat(32)}`, dapp, '']);
       return (await readNova('getAppCount')) as bigint;

@@ -55,7 +55,11 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, answer
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !HOP_HEADERS.has(name)).map(([name, value]) => [name, String(value)]));
+    const headers = Object.fromEntries(
+      Object.entries(incoming.headers)
+        .filter(([name]) => !HOP_HEADERS.has(name))
+        .map(([name, value]) => [name, String(value)]),
+    );
     const reply = await answer({ method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers, body: Buffer.concat(chunks) });
     outgoing.writeHead(reply.status, { ...reply.headers, 'content-length': reply.body.length });
     outgoing.end(reply.body);
@@ -66,7 +70,12 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, answer
 }
 
 async function forwardTo(target: string, { method, path, headers, body }: Exchange): Promise<Reply> {
-  const answer = await fetch(`${target}${path}`, { method, headers, redirect: 'manual', ...(method === 'GET' || method === 'HEAD' ? {} : { body }) });
+  const answer = await fetch(`${target}${path}`, {
+    method,
+    headers,
+    redirect: 'manual',
+    ...(method === 'GET' || method === 'HEAD' ? {} : { body }),
+  });
   const kept = Object.fromEntries([...answer.headers].filter(([name]) => !HOP_HEADERS.has(name) && name !== 'content-encoding'));
   return { status: answer.status, headers: kept, body: Buffer.from(await answer.arrayBuffer()) };
 }

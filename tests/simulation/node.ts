@@ -15,7 +15,11 @@ import type { Odyn } from './odyn.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A profile as JSON carries it. */
-export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'novaAppRegistry'> & { readonly kmsAppId: string; readonly kmsRegistry: string; readonly novaAppRegistry: string };
+export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'novaAppRegistry'> & {
+  readonly kmsAppId: string;
+  readonly kmsRegistry: string;
+  readonly novaAppRegistry: string;
+};
 
 export interface NodeLogLine {
   readonly time: string;
@@ -29,6 +33,8 @@ export interface NodeOptions {
   readonly profile: ProfileJson;
   readonly rpcUrl: string;
   readonly onLog?: (line: NodeLogLine) => void;
+  /** After each start of a workerd. */
+  readonly onStarted?: () => void;
 }
 
 export interface SimulatedNode {
@@ -90,6 +96,7 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
       bindings: { PROFILE: options.profile, RPC_URL: options.rpcUrl, ODYN_URL: odyn.url },
     });
     port = Number((await worker.ready).port);
+    options.onStarted?.();
     schedule();
   }
 
@@ -139,6 +146,7 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
 async function workerSettings(): Promise<{ modules: true; scriptPath: string; compatibilityDate: string; compatibilityFlags: string[] }> {
   const settings = parse(await readFile(`${ROOT}wrangler.toml`, 'utf8'));
   const { main, compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } = settings;
-  if (typeof main !== 'string' || typeof compatibilityDate !== 'string' || !Array.isArray(compatibilityFlags)) throw new Error('wrangler.toml: main, compatibility_date and compatibility_flags are needed');
+  if (typeof main !== 'string' || typeof compatibilityDate !== 'string' || !Array.isArray(compatibilityFlags))
+    throw new Error('wrangler.toml: main, compatibility_date and compatibility_flags are needed');
   return { modules: true, scriptPath: `${ROOT}${main}`, compatibilityDate, compatibilityFlags: compatibilityFlags.map(String) };
 }

@@ -38,11 +38,19 @@ export interface RequestParts {
 
 export async function platformRequest(app: PlatformApp, node: NodeKeys, request: Record<string, unknown>): Promise<RequestParts> {
   const nonce = ((await (await fetch(`${node.url}/nonce`)).json()) as { nonce: string }).nonce;
-  return { headers: await platformProof(app, node.wallet, nonce, Math.floor(Date.now() / 1_000)), body: sealedBody(app, node, JSON.stringify(request)) };
+  return {
+    headers: await platformProof(app, node.wallet, nonce, Math.floor(Date.now() / 1_000)),
+    body: sealedBody(app, node, JSON.stringify(request)),
+  };
 }
 
 /** The four proof headers; v is 0 or 1 as Odyn writes it. */
-export async function platformProof(app: PlatformApp, nodeWallet: string, nonce: string, timestamp: number | string): Promise<Record<string, string>> {
+export async function platformProof(
+  app: PlatformApp,
+  nodeWallet: string,
+  nonce: string,
+  timestamp: number | string,
+): Promise<Record<string, string>> {
   const account = privateKeyToAccount(app.walletKey);
   const signature = await account.signMessage({ message: `NovaKMS:AppAuth:${nonce}:${nodeWallet}:${timestamp}` });
   const v = Number.parseInt(signature.slice(-2), 16) - 27;
@@ -81,7 +89,8 @@ export async function call(app: PlatformApp, node: NodeKeys, path: string, reque
 async function checkStatus(node: NodeKeys): Promise<void> {
   const response = await fetch(`${node.url}/status`);
   const { node: told } = (await response.json()) as { node: { tee_wallet: string; tee_pubkey: string } };
-  if (told.tee_wallet !== node.wallet || told.tee_pubkey !== node.teePubkey) throw new Error('the node is not the one that the registry names');
+  if (told.tee_wallet !== node.wallet || told.tee_pubkey !== node.teePubkey)
+    throw new Error('the node is not the one that the registry names');
 }
 
 /** v must be 0 to 3, as the platform's client wants it. */

@@ -2,6 +2,8 @@
  * A whole small world on loopback: a chain with its contracts, enclaves with their Odyns, nodes under workerd, registered
  * apps. Tests and `npm start` build on it; nothing in it is known to the nodes.
  */
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { buildWorker } from '../../build.mjs';
 import { startAnvil } from './anvil.ts';
 import { compileContracts, deployContracts, pcrsOf } from './contracts.ts';
@@ -9,11 +11,13 @@ import { startHost } from './host.ts';
 import { startNode } from './node.ts';
 import { createBox } from './odyn/box.ts';
 import { startOdyn } from './odyn.ts';
+import { guardProcess, startKeeper } from './processes.ts';
 import type { Anvil } from './anvil.ts';
 import type { Contracts, Pcrs } from './contracts.ts';
 import type { Host } from './host.ts';
 import type { NodeLogLine, ProfileJson, SimulatedNode } from './node.ts';
 import type { Odyn } from './odyn.ts';
+import type { Keeper } from './processes.ts';
 import type { NodeKeys, PlatformApp } from './platform-client.ts';
 
 export interface WorldOptions {
@@ -25,6 +29,8 @@ export interface WorldOptions {
   /** Puts one before the chain, too. */
   readonly chainHost?: boolean;
   readonly profile?: Partial<ProfileJson>;
+  /** Where started processes are written down; a leftover of a killed run with the same file is ended first. */
+  readonly pidFile?: string;
   readonly onProgress?: (step: string) => void;
   readonly onLog?: (node: string, line: NodeLogLine) => void;
 }
@@ -63,6 +69,7 @@ export interface World {
   stop(): Promise<void>;
 }
 
+export const WORLDS_FOLDER = fileURLToPath(new URL('../../.simulation/', import.meta.url));
 const NODE_PCRS = pcrsOf(1);
 const BLOCK_SECONDS = 1;
 
@@ -84,41 +91,60 @@ function profileOf(contracts: Contracts, changes: Partial<ProfileJson>): Profile
   };
 }
 
+/** What every world needs once: the worker's bundle and the compiled contracts. */
+export async function prepareWorlds(): Promise<void> {
+  await Promise.all([buildWorker(), compileContracts()]);
+}
+
+/** A world that ends with its keeper, whether this process ends well, by an error or by a signal. */
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const progress = options.onProgress ?? (() => undefined);
-  const closers: (() => Promise<void>)[] = [];
+  const keeper = await startKeeper(options.pidFile ?? `${WORLDS_FOLDER}world-${process.pid}-${randomUUID().slice(0, 8)}.json`);
+  const unguard = guardProcess(keeper);
   const stop = async () => {
-    for (const close of closers.splice(0).toReversed()) await close();
+    await keeper.end();
+    unguard();
   };
   try {
-    return await buildWorld(options, progress, closers, stop);
+    return await buildWorld(options, keeper, stop);
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function buildWorld(options: WorldOptions, progress: (step: string) => void, closers: (() => Promise<void>)[], stop: () => Promise<void>): Promise<World> {
-  progress('building the worker and compiling the contracts');
-  await Promise.all([buildWorker(), compileContracts()]);
+async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Promise<void>): Promise<World> {
+  const progress = options.onProgress ?? (() => undefined);
   progress('starting a chain');
-  const chain = await startAnvil();
-  closers.push(() => chain.stop());
+  const chain = await startAnvil({ onSpawn: (pid) => keeper.keepProcess(pid) });
+  keeper.keepCleanup(() => chain.stop());
   progress('deploying the contracts');
   const contracts = await deployContracts(chain, options.minOperators ?? Math.max(2, options.nodes), NODE_PCRS);
   const profile = profileOf(contracts, options.profile ?? {});
   const chainHost = options.chainHost ? await startHost(() => chain.rpcUrl) : undefined;
-  if (chainHost) closers.push(() => chainHost.close());
+  if (chainHost) keeper.keepCleanup(() => chainHost.close());
   const members: Member[] = [];
   const apps: App[] = [];
 
   async function addNode(name: string): Promise<Member> {
-    const node = await startNode({ name, profile, rpcUrl: chainHost?.url ?? chain.rpcUrl, onLog: (line) => options.onLog?.(name, line) });
-    closers.push(() => node.close());
+    const node = await startNode({
+      name,
+      profile,
+      rpcUrl: chainHost?.url ?? chain.rpcUrl,
+      onLog: (line) => options.onLog?.(name, line),
+      onStarted: () => keeper.keepChildren(),
+    });
+    keeper.keepCleanup(() => node.close());
     const host = options.hosts ? await startHost(() => node.url) : undefined;
-    if (host) closers.push(() => host.close());
+    if (host) keeper.keepCleanup(() => host.close());
     const url = host?.url ?? node.url;
-    const member = { name, node, host, url, instanceId: 0n, keys: () => ({ url, wallet: node.odyn.wallet, teePubkey: node.odyn.teePubkey }) };
+    const member = {
+      name,
+      node,
+      host,
+      url,
+      instanceId: 0n,
+      keys: () => ({ url, wallet: node.odyn.wallet, teePubkey: node.odyn.teePubkey }),
+    };
     members.push(member);
     return member;
   }
@@ -131,7 +157,7 @@ async function buildWorld(options: WorldOptions, progress: (step: string) => voi
 
   async function addApp(name: string): Promise<App> {
     const odyn = await startOdyn();
-    closers.push(() => odyn.close());
+    keeper.keepCleanup(() => odyn.close());
     const pcrs: Pcrs = pcrsOf(100 + apps.length);
     const appId = await contracts.createApp();
     const versionId = await contracts.enrollVersion(appId, '1.0.0', pcrs);

@@ -1,0 +1,154 @@
+/**
+ * `npm start`: a cluster on this machine, from nothing to one key on every node, told as it happens. Stays until Ctrl-C;
+ * `--once` ends after the table.
+ */
+import { parseArgs } from 'node:util';
+import { CLUSTER_FILE, describeCluster, removeClusterFile, writeClusterFile } from './cluster-file.ts';
+import { elapsed, narrate, table } from './narrate.ts';
+import { call } from './platform-client.ts';
+import { createWorld, prepareWorlds, untilServing, WORLDS_FOLDER } from './world.ts';
+import type { World } from './world.ts';
+
+const USAGE = `npm start -- [options]
+  --nodes N   nodes of the cluster, 2 to 9 (default 3)
+  --apps N    registered apps, 1 to 9 (default 1)
+  --once      end after the table; the exit code is 0 when every node gave the same key
+  --json      one JSON object on standard output, progress on standard error
+  --help      this text`;
+
+const NODES_MIN = 2;
+const COUNT_MAX = 9;
+const DEMO_PATH = 'demo/first-key';
+
+interface Options {
+  readonly nodes: number;
+  readonly apps: number;
+  readonly once: boolean;
+  readonly json: boolean;
+}
+
+interface DerivedRow {
+  readonly node: string;
+  readonly url: string;
+  readonly status: number;
+  readonly epoch: number | null;
+  readonly block: number | null;
+  readonly key: string | null;
+}
+
+const startedAtMs = Date.now();
+
+function readOptions(): Options | undefined {
+  const options = {
+    nodes: { type: 'string', default: '3' },
+    apps: { type: 'string', default: '1' },
+    once: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  } as const;
+  const { values } = parseArgs({ options });
+  if (values.help) return undefined;
+  return { nodes: count('--nodes', values.nodes, NODES_MIN), apps: count('--apps', values.apps, 1), once: values.once, json: values.json };
+}
+
+function count(name: string, text: string, min: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > COUNT_MAX)
+    throw new TypeError(`${name} takes a whole number from ${min} to ${COUNT_MAX}`);
+  return value;
+}
+
+async function run(options: Options): Promise<number> {
+  const say = (line: string) => (options.json ? console.error(line) : console.log(line));
+  const step = (who: string, what: string) => say(`${elapsed(startedAtMs)}  ${who.padEnd(8)}${what}`);
+  say('Nova KMS: a simulated cluster on this machine. A real chain and real cryptography, everything on 127.0.0.1.\n');
+  step('world', 'compiling the contracts and bundling the worker (a fresh clone takes some seconds)');
+  await prepareWorlds();
+  const world = await createWorld({
+    nodes: options.nodes,
+    apps: options.apps,
+    pidFile: `${WORLDS_FOLDER}processes.json`,
+    onProgress: (what) => step('world', what),
+    onLog: (node, line) => {
+      const told = narrate(line);
+      if (told) step(node, told);
+    },
+  });
+  try {
+    step('owner', `opens the first epoch: ${options.nodes} operators are live`);
+    await world.contracts.openGenesis();
+    await untilServing(world.members);
+    const rows = await deriveEverywhere(world);
+    const agree = rows.every((row) => row.key !== null && row.key === rows[0]?.key);
+    await writeClusterFile(world);
+    if (options.json)
+      console.log(JSON.stringify({ agree, seconds: (Date.now() - startedAtMs) / 1_000, derived: rows, cluster: describeCluster(world) }));
+    else report(world, rows, agree);
+    if (!options.once) await stay(say);
+    return agree ? 0 : 1;
+  } finally {
+    await removeClusterFile();
+    await world.stop();
+  }
+}
+
+async function deriveEverywhere({ members, apps: [app] }: World): Promise<DerivedRow[]> {
+  if (!app) throw new Error('the world has no app');
+  const rows: DerivedRow[] = [];
+  for (const member of members) {
+    const { status, body } = await call(app, member.keys(), '/kms/derive', { path: DEMO_PATH });
+    const key = typeof body?.['key'] === 'string' ? Buffer.from(body['key'], 'base64').toString('hex') : null;
+    rows.push({
+      node: member.name,
+      url: member.url,
+      status,
+      epoch: (body?.['epoch'] as number) ?? null,
+      block: (body?.['block'] as number) ?? null,
+      key,
+    });
+  }
+  return rows;
+}
+
+function report({ members, apps, chain, contracts }: World, rows: readonly DerivedRow[], agree: boolean): void {
+  const [app] = apps;
+  const [node] = members;
+  console.log(`\nOne key for ${app?.name} (app id ${app?.appId}), path "${DEMO_PATH}", asked of every node:\n`);
+  const cells = rows.map((row) => [
+    row.node,
+    row.url,
+    String(row.epoch ?? '-'),
+    String(row.block ?? '-'),
+    row.key ? `${row.key.slice(0, 32)}…` : `refused (${row.status})`,
+  ]);
+  console.log(table(['node', 'url', 'epoch', 'block', 'key (first half)'], cells));
+  console.log(
+    `\n${agree ? `All ${rows.length} nodes gave the same key.` : 'The nodes do not agree.'} Each answer came sealed to the app's key and signed by its node.`,
+  );
+  console.log(`\nTry it, in another terminal, in this folder:
+
+  curl -s ${node?.url}/status        what a node says of itself
+  curl -s ${node?.url}/nodes         the members that it knows
+  curl -s ${node?.url}/ready         whether it serves, or why not
+  npm run derive -- --path my/disk --node node-2   a key, as an app asks for it
+
+Chain: ${chain.rpcUrl} (id ${chain.chainId}), KMSRegistry ${contracts.kmsRegistry}
+Everything a client needs: ${CLUSTER_FILE}
+`);
+}
+
+/** Until Ctrl-C; the guard of the world's processes ends them and this process. */
+async function stay(say: (line: string) => void): Promise<void> {
+  say('The cluster runs until you press Ctrl-C.');
+  await new Promise(() => setInterval(() => undefined, 60_000));
+}
+
+try {
+  const options = readOptions();
+  if (!options) console.log(USAGE);
+  process.exitCode = options ? await run(options) : 0;
+} catch (error) {
+  const isUsage = error instanceof TypeError;
+  console.error(isUsage ? `${error.message}\n\n${USAGE}` : error);
+  process.exitCode = isUsage ? 2 : 1;
+}
