@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import { createVault } from '../../../core/crypto/vault.ts';
+import { deriveAppKey, deriveInternalKey, secretHash } from '../../../core/crypto/kdf.ts';
+import { CANDIDATES_PER_EPOCH_MAX } from '../../../core/limits.ts';
+import { epochOf } from '../fakes.ts';
+import type { AppId } from '../../../core/identity.ts';
+
+const [e0, e1] = [epochOf(0), epochOf(1)];
+const secretOf = (byte: number) => new Uint8Array(32).fill(byte);
+const hashOfSecret = (byte: number) => secretHash(secretOf(byte));
+const derivation = { appId: 43n as AppId, epoch: e0, path: 'disk', context: '', lengthBytes: 32 };
+const usable = (byte: number, epoch = e0) => ({ epoch, state: 'usable', hash: hashOfSecret(byte) }) as const;
+const open = (epoch = e0) => ({ epoch, state: 'open', hash: undefined }) as const;
+const gone = (epoch = e0) => ({ epoch, state: 'gone', hash: undefined }) as const;
+
+function vaultWith(...candidates: readonly number[]) {
+  const vault = createVault();
+  for (const byte of candidates) vault.keepCandidate(e0, secretOf(byte));
+  return vault;
+}
+
+function installed(byte: number) {
+  const vault = createVault();
+  expect(vault.install(e0, hashOfSecret(byte), secretOf(byte))).toBe(true);
+  return vault;
+}
+
+describe('a secret', () => {
+  it('derives once it is installed', () => {
+    const vault = installed(1);
+    expect(vault.holds(e0)).toBe(true);
+    expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(1), derivation));
+    expect(vault.internalKey('ca', e0, 32)).toEqual(deriveInternalKey(secretOf(1), 'ca', e0, 32));
+  });
+  it('serves its own epoch only', () => {
+    const vault = installed(1);
+    expect(vault.holds(e1)).toBe(false);
+    expect(vault.appKey({ ...derivation, epoch: e1 })).toBeUndefined();
+    expect(vault.internalKey('ca', e1, 32)).toBeUndefined();
+    expect(vault.handOver(e1, hashOfSecret(1))).toBeUndefined();
+  });
+  it('S-C3 is refused when its hash is another, and nothing is held', () => {
+    const vault = createVault();
+    expect(vault.install(e0, hashOfSecret(2), secretOf(1))).toBe(false);
+    expect(vault.holds(e0)).toBe(false);
+  });
+  it.each([0, 31, 33])('is refused with %i bytes, even under their own hash', (length) => {
+    const bytes = new Uint8Array(length).fill(1);
+    expect(createVault().install(e0, secretHash(bytes), bytes)).toBe(false);
+  });
+  it('S-C3 stays when a wrong one is offered for its place', () => {
+    const vault = installed(1);
+    expect(vault.install(e0, hashOfSecret(1), secretOf(2))).toBe(false);
+    expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(1), derivation));
+  });
+  it('S-C2 a replaced secret takes its derived keys with it', () => {
+    const vault = installed(1);
+    const before = vault.appKey(derivation);
+    expect(vault.settle([usable(2)]).wiped).toEqual([{ epoch: e0, why: 'another hash is active', count: 1 }]);
+    expect(vault.appKey(derivation)).toBeUndefined();
+    expect(vault.internalKey('data', e0, 32)).toBeUndefined();
+    expect(vault.handOver(e0, hashOfSecret(1))).toBeUndefined();
+    vault.install(e0, hashOfSecret(2), secretOf(2));
+    expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(2), derivation));
+    expect(vault.appKey(derivation)).not.toEqual(before);
+  });
+  it('S-C2 goes when its epoch is gone, or no longer listed', () => {
+    for (const truths of [[gone()], [], [usable(1, e1)]]) {
+      const vault = installed(1);
+      expect(vault.settle(truths).wiped).toHaveLength(1);
+      expect(vault.holds(e0)).toBe(false);
+    }
+  });
+  it('stays while the chain names it', () => {
+    const vault = installed(1);
+    expect(vault.settle([usable(1), open(e1)])).toEqual({ installed: [], wiped: [] });
+    expect(vault.holds(e0)).toBe(true);
+  });
+  it('of an epoch that is only open is wiped: the chain never named it', () => {
+    const vault = installed(1);
+    vault.settle([open()]);
+    expect(vault.holds(e0)).toBe(false);
+  });
+});
+
+describe('a candidate', () => {
+  it('S-C1 is never derived from and never held as a secret', () => {
+    const vault = vaultWith(1);
+    expect(vault.candidates(e0)).toEqual([hashOfSecret(1)]);
+    expect(vault.holds(e0)).toBe(false);
+    expect(vault.appKey(derivation)).toBeUndefined();
+    expect(vault.internalKey('ca', e0, 32)).toBeUndefined();
+  });
+  it('S-C1 stays a candidate while its epoch is open', () => {
+    const vault = vaultWith(1, 2);
+    expect(vault.settle([open()])).toEqual({ installed: [], wiped: [] });
+    expect(vault.candidates(e0)).toHaveLength(2);
+    expect(vault.appKey(derivation)).toBeUndefined();
+  });
+  it('becomes the secret when it won, and the losers are wiped', () => {
+    const vault = vaultWith(1, 2, 3);
+    expect(vault.settle([usable(2)])).toMatchObject({ installed: [{ epoch: e0, hash: hashOfSecret(2) }], wiped: [{ epoch: e0, count: 2 }] });
+    expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(2), derivation));
+    expect(vault.candidates(e0)).toEqual([]);
+    expect(vault.handOver(e0, hashOfSecret(1))).toBeUndefined();
+    expect(vault.handOver(e0, hashOfSecret(3))).toBeUndefined();
+  });
+  it('is wiped when a stranger won', () => {
+    const vault = vaultWith(1);
+    expect(vault.settle([usable(9)]).installed).toEqual([]);
+    expect(vault.holds(e0)).toBe(false);
+    expect(vault.candidates(e0)).toEqual([]);
+  });
+  it('of another epoch does not win this one', () => {
+    const vault = createVault();
+    vault.keepCandidate(e1, secretOf(1));
+    vault.settle([usable(1), open(e1)]);
+    expect(vault.holds(e0)).toBe(false);
+    expect(vault.candidates(e1)).toHaveLength(1);
+  });
+  it('is kept once, however often it comes', () => {
+    const vault = vaultWith(1, 1, 1);
+    expect(vault.candidates(e0)).toHaveLength(1);
+  });
+  it('is refused when the epoch’s are full, except one that is there', () => {
+    const vault = vaultWith(...Array.from({ length: CANDIDATES_PER_EPOCH_MAX }, (_, index) => index));
+    expect(vault.candidates(e0)).toHaveLength(CANDIDATES_PER_EPOCH_MAX);
+    expect(vault.keepCandidate(e0, secretOf(99))).toBe(false);
+    expect(vault.keepCandidate(e0, secretOf(0))).toBe(true);
+    expect(vault.keepCandidate(e1, secretOf(99))).toBe(true);
+    expect(vault.candidates(e0)).toHaveLength(CANDIDATES_PER_EPOCH_MAX);
+  });
+  it('has 32 bytes, or the program is wrong', () => expect(() => createVault().keepCandidate(e0, new Uint8Array(31))).toThrow('must hold'));
+});
+
+describe('bytes of the vault', () => {
+  it('are copies of what came in', () => {
+    const [kept, given] = [secretOf(1), secretOf(2)];
+    const vault = createVault();
+    vault.keepCandidate(e1, kept);
+    vault.install(e0, hashOfSecret(2), given);
+    kept.fill(0);
+    given.fill(0);
+    expect(vault.handOver(e1, hashOfSecret(1))).toEqual(secretOf(1));
+    expect(vault.handOver(e0, hashOfSecret(2))).toEqual(secretOf(2));
+  });
+  it('are copies when they go out, so that a wipe here reaches no answer and nobody outside reaches in', () => {
+    const vault = installed(1);
+    const given = vault.handOver(e0, hashOfSecret(1));
+    given?.fill(0);
+    expect(vault.handOver(e0, hashOfSecret(1))).toEqual(secretOf(1));
+    const kept = vault.handOver(e0, hashOfSecret(1));
+    vault.settle([gone()]);
+    expect(kept).toEqual(secretOf(1));
+  });
+  it('are handed over by exact hash only', () => {
+    const vault = installed(1);
+    vault.keepCandidate(e0, secretOf(2));
+    expect(vault.handOver(e0, hashOfSecret(1))).toEqual(secretOf(1));
+    expect(vault.handOver(e0, hashOfSecret(2))).toEqual(secretOf(2));
+    expect(vault.handOver(e0, hashOfSecret(3))).toBeUndefined();
+  });
+  it('S-L9 are seen by no other vault', () => {
+    installed(1);
+    expect(createVault().holds(e0)).toBe(false);
+  });
+});
