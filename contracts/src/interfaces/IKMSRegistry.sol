@@ -7,7 +7,7 @@ import {INovaAppRegistry} from "./INovaAppRegistry.sol";
 /// @notice Operators, the hash of each epoch's secret, approved measurements, and changes that wait and can be vetoed.
 ///
 /// Vocabulary. A *live* operator is in the operator set and the app registry shows its instance: id not 0, of this
-/// cluster's app, ACTIVE, zkVerified, on a version that is not REVOKED, and not superseded. An instance is *superseded*
+/// cluster's app, ACTIVE, zkVerified, on a version that exists and is not REVOKED, and not superseded. An instance is *superseded*
 /// when an operator of the set has a newer (higher id) ACTIVE instance with the same `operator` and `instanceUrl`.
 /// An *eligible* operator is live, its version is ENROLLED, and its version's measurement is approved here.
 /// A *majority* is floor(live / 2) + 1, and never fewer than floor(minOperators / 2) + 1.
@@ -192,7 +192,7 @@ interface IKMSRegistry {
     function openGenesis() external returns (uint256 epoch);
     /// Owner, with an active epoch and none open.
     function requestRotation() external returns (uint256 epoch);
-    /// Anyone, with a majority's signatures over the Rotate text.
+    /// Anyone, with a majority's Rotate texts by eligible operators, ordered by ascending signer address.
     function requestRotationBySignatures(uint64 validUntilBlock, bytes[] calldata signatures)
         external
         returns (uint256 epoch);
@@ -209,7 +209,7 @@ interface IKMSRegistry {
 
     // Measurements --------------------------------------------------------------------------------------------------
     function isMeasurementApproved(bytes32 measurement) external view returns (bool);
-    /// Anyone, at once, with a majority's RemoveMeasurement texts.
+    /// Anyone, at once, with a majority's RemoveMeasurement texts by eligible operators, ordered likewise.
     function removeMeasurementBySignatures(bytes32 measurement, uint64 validUntilBlock, bytes[] calldata signatures)
         external;
 
@@ -226,6 +226,7 @@ interface IKMSRegistry {
     function cancel(uint256 changeId) external;
     /// Anyone relays. A majority of live operators' Veto texts; a RESET falls to the text of one eligible operator.
     function veto(uint256 changeId, uint64 validUntilBlock, bytes[] calldata signatures) external;
+    /// Ids count from 0; an unknown one has the kind and the state NONE.
     function getChange(uint256 changeId) external view returns (Change memory);
     function changeCount() external view returns (uint256);
     function guardians() external view returns (bytes32);
