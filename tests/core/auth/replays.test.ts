@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createReplays } from '../../../core/auth/replays.ts';
+import { createClock, reasonOf } from '../fakes.ts';
+
+const LIFETIME_MS = 1_000;
+
+function make(perOwnerMax = 3, totalMax = 5) {
+  const clock = createClock();
+  return { clock, replays: createReplays(clock, { lifetimeMs: LIFETIME_MS, perOwnerMax, totalMax }) };
+}
+
+describe('a used value', () => {
+  it('is new once', () => {
+    const { replays } = make();
+    expect(replays.use('a', 'x')).toBe(true);
+    expect(replays.use('a', 'x')).toBe(false);
+    expect(replays.use('a', 'x')).toBe(false);
+  });
+  it('is new for another owner, and another value for this one', () => {
+    const { replays } = make();
+    replays.use('a', 'x');
+    expect(replays.use('b', 'x')).toBe(true);
+    expect(replays.use('a', 'y')).toBe(true);
+  });
+  it('S-L7 is remembered for its lifetime, and forgotten by itself', () => {
+    const { clock, replays } = make();
+    replays.use('a', 'x');
+    clock.advance(LIFETIME_MS - 1);
+    expect(replays.use('a', 'x')).toBe(false);
+    clock.advance(1);
+    expect(replays.use('b', 'y')).toBe(true);
+    expect(replays.size()).toBe(1);
+    expect(replays.use('a', 'x')).toBe(true);
+  });
+  it('is not remembered longer because it was tried again', () => {
+    const { clock, replays } = make();
+    replays.use('a', 'x');
+    clock.advance(LIFETIME_MS - 1);
+    replays.use('a', 'x');
+    clock.advance(1);
+    expect(replays.use('a', 'x')).toBe(true);
+  });
+});
+
+describe('a full set', () => {
+  it('S-L7 refuses its owner and never evicts', () => {
+    const { replays } = make();
+    for (const value of ['1', '2', '3']) replays.use('a', value);
+    expect(reasonOf(() => replays.use('a', '4'))).toBe('replay_memory_full');
+    for (const value of ['1', '2', '3']) expect(replays.use('a', value)).toBe(false);
+    expect(replays.use('b', '4')).toBe(true);
+  });
+  it('S-L7 refuses everybody at its total, and never evicts', () => {
+    const { replays } = make();
+    for (const [owner, value] of [['a', '1'], ['a', '2'], ['a', '3'], ['b', '1'], ['b', '2']] as const) replays.use(owner, value);
+    expect(reasonOf(() => replays.use('c', '1'))).toBe('replay_memory_full');
+    expect(replays.use('b', '2')).toBe(false);
+    expect(replays.size()).toBe(5);
+  });
+  it('takes new values as old ones expire, each owner’s count with them', () => {
+    const { clock, replays } = make();
+    for (const value of ['1', '2', '3']) replays.use('a', value);
+    clock.advance(LIFETIME_MS);
+    for (const value of ['4', '5', '6']) expect(replays.use('a', value)).toBe(true);
+    expect(reasonOf(() => replays.use('a', '7'))).toBe('replay_memory_full');
+  });
+  it('is bounded, and never takes a value twice within its lifetime, whatever is used when', () =>
+    fc.assert(
+      fc.property(fc.array(fc.record({ owner: fc.constantFrom('a', 'b', 'c'), value: fc.constantFrom('1', '2', '3', '4', '5'), waitMs: fc.nat(600) }), { maxLength: 60 }), (uses) => {
+        const { clock, replays } = make();
+        const lastTaken = new Map<string, number>();
+        for (const { owner, value, waitMs } of uses) {
+          clock.advance(waitMs);
+          let taken = false;
+          const reason = reasonOf(() => (taken = replays.use(owner, value)));
+          const aliveSince = lastTaken.get(`${owner}${value}`);
+          const alive = aliveSince !== undefined && clock.nowMs() - aliveSince < LIFETIME_MS;
+          if (alive) expect([taken, reason]).toEqual([false, 'none']);
+          if (taken) lastTaken.set(`${owner}${value}`, clock.nowMs());
+          expect(replays.size()).toBeLessThanOrEqual(5);
+        }
+      }),
+    ));
+});
