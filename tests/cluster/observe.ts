@@ -1,0 +1,69 @@
+/** What the cluster tests watch: log lines as they come, keys from each node, and the chain's own word on epochs. */
+import { call } from '../simulation/platform-client.ts';
+import { until } from '../simulation/world.ts';
+import type { NodeLogLine } from '../simulation/node.ts';
+import type { App, Member, World } from '../simulation/world.ts';
+
+export interface Heard extends NodeLogLine {
+  readonly node: string;
+}
+
+export interface Ear {
+  readonly lines: readonly Heard[];
+  readonly onLog: (node: string, line: NodeLogLine) => void;
+  /** Calls back once, for the first line that matches from now on. */
+  once(matches: (line: Heard) => boolean, then: (line: Heard) => void): void;
+  /** Waits for a line, also one that was heard already. */
+  hear(what: string, matches: (line: Heard) => boolean, timeoutMs?: number): Promise<Heard>;
+}
+
+export function createEar(): Ear {
+  const lines: Heard[] = [];
+  const waiting = new Set<{ matches: (line: Heard) => boolean; then: (line: Heard) => void }>();
+  return {
+    lines,
+    onLog(node, line) {
+      const heard = { ...line, node };
+      lines.push(heard);
+      for (const each of waiting) {
+        if (!each.matches(heard)) continue;
+        waiting.delete(each);
+        each.then(heard);
+      }
+    },
+    once: (matches, then) => void waiting.add({ matches, then }),
+    hear: (what, matches, timeoutMs) => until(what, async () => lines.find(matches), timeoutMs),
+  };
+}
+
+/** The key of one path from one node, as hex. */
+export async function keyFrom(app: App, member: Member, path = 'agreement'): Promise<string> {
+  const { status, body, wire } = await call(app, member.keys(), '/kms/derive', { path });
+  if (!body) throw new Error(`${member.name} refused with ${status}: ${wire}`);
+  return Buffer.from(String(body['key']), 'base64').toString('hex');
+}
+
+/** The one key that all these nodes give. Throws when they differ. */
+export async function agreedKey(world: World, members: readonly Member[] = world.members): Promise<string> {
+  const [app] = world.apps;
+  if (!app) throw new Error('the world has no app');
+  const keys = await Promise.all(members.map((member) => keyFrom(app, member)));
+  if (new Set(keys).size !== 1) throw new Error(`the nodes disagree: ${keys.join(' ')}`);
+  return String(keys[0]);
+}
+
+export interface ChainEpoch {
+  readonly id: bigint;
+  readonly state: number;
+  readonly secretHash: string;
+  readonly activatedAtBlock: bigint;
+}
+
+export const ACTIVE = 2;
+
+export async function chainEpochs({ contracts }: World): Promise<readonly ChainEpoch[]> {
+  const count = (await contracts.readKms('epochCount')) as bigint;
+  return Promise.all(
+    Array.from({ length: Number(count) }, async (_, id) => (await contracts.readKms('getEpoch', [BigInt(id)])) as ChainEpoch),
+  );
+}
