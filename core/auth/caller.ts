@@ -71,6 +71,8 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
   function remember(wallet: Wallet, judgement: Judgement): void {
     const { verdict } = judgement;
     const cache = verdict instanceof Refusal && verdict.reason === 'instance_unknown' ? unknowns : judgements;
+    // A grant from before must not be fallen back to once the wallet has been seen unknown.
+    judgements.delete(wallet);
     unknowns.delete(wallet);
     cache.set(wallet, judgement);
   }
