@@ -64,7 +64,7 @@ export function decide(facts: Facts): Decision {
 
 /** Epochs whose secret must be held: active or previous at the confirmed block, and not given up at the head. */
 export function usableEpochs({ head, confirmed }: Blocks): readonly EpochRecord[] {
-  const usable = (epoch: EpochRecord | undefined) => epoch?.state === 'active' || epoch?.state === 'previous';
+  const usable = (epoch: EpochRecord | undefined) => epoch?.hash !== undefined && (epoch.state === 'active' || epoch.state === 'previous');
   return confirmed.epochs.filter(
     (epoch) => usable(epoch) && usable(head.epochs[epoch.epoch]) && head.epochs[epoch.epoch]?.hash === epoch.hash,
   );
