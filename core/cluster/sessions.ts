@@ -189,10 +189,10 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   }
 
   async function exchange(session: Session, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array> {
-    session.counter += 1;
-    const received = await wire.post(sealFrame(session, 'toResponder', type, session.counter, payload), {});
+    const counter = (session.counter += 1);
+    const received = await wire.post(sealFrame(session, 'toResponder', type, counter, payload), {});
     const frame = decodeFrame(received.body);
-    const ours = frame.counter === session.counter && frame.type === type && equalBytes(frame.session, session.id);
+    const ours = frame.counter === counter && frame.type === type && equalBytes(frame.session, session.id);
     if (!ours) throw new Refusal('peer_answer_odd', 'an answer to another frame');
     return openFrame(session, 'toInitiator', frame);
   }
