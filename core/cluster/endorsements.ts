@@ -49,8 +49,7 @@ export function createEndorsements({ recover, profile }: { recover: Recover; pro
     }
   }
 
-  function refusal(epoch: Epoch, offer: Offer, signer: Wallet, signature: string, eligibility: Eligibility): string | undefined {
-    if (!eligibility.isEligible(signer)) return `${signer} is not eligible`;
+  function refusal(epoch: Epoch, offer: Offer, signer: Wallet, signature: string): string | undefined {
     const text = endorsementText(profile.chainId, profile.kmsRegistry, epoch, offer.hash, offer.validUntilBlock);
     const bytes = parseSignature(signature);
     return bytes && recover(text, bytes) === signer ? undefined : `not signed by ${signer}`;
@@ -67,10 +66,11 @@ export function createEndorsements({ recover, profile }: { recover: Recover; pro
         if (lifeBlocks > ENDORSEMENT_LIFE_BLOCKS + ENDORSEMENT_SLACK_BLOCKS) return { refused: 'valid for too long' };
         const known = epochs.get(epoch)?.get(`${offer.hash}:${offer.validUntilBlock}`)?.signatures;
         for (const [signer, signature] of offer.signatures) {
-          if (known?.has(signer)) continue;
+          // A signer that died since does not hide what stands behind it: honest peers pass it on until it expires.
+          if (known?.has(signer) || !eligibility.isEligible(signer)) continue;
           if (budget === 0) return { refused: undefined };
           budget -= 1;
-          const refused = refusal(epoch, offer, signer, signature, eligibility);
+          const refused = refusal(epoch, offer, signer, signature);
           if (refused) return { refused };
           add(epoch, offer.hash, offer.validUntilBlock, signer, signature);
         }
