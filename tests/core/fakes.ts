@@ -242,7 +242,7 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
 
   function clusterAt(blockNumber: number): `0x${string}` {
     const block = blocks[blockNumber] as Block;
-    const known = encoded.get(blockNumber) ?? encodeClusterAnswer(clusterAnswer(block.operators, block.epochs, BigInt(blockNumber), BigInt(block.timeMs / 1_000)));
+    const known = encoded.get(blockNumber) ?? encodeClusterAnswer(clusterAnswer(block.operators, block.epochs, BigInt(blockNumber), BigInt(Math.floor(block.timeMs / 1_000))));
     encoded.set(blockNumber, known);
     return known;
   }
@@ -250,7 +250,7 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
   function callerAt(blockNumber: number, wallet: string): `0x${string}` {
     const block = blocks[blockNumber] as Block;
     const known = block.callers.get(wallet.toLowerCase()) ?? zeroedCaller();
-    return encodeCallerAnswer({ ...known, blockNumber: BigInt(blockNumber), blockTimestamp: BigInt(block.timeMs / 1_000) });
+    return encodeCallerAnswer({ ...known, blockNumber: BigInt(blockNumber), blockTimestamp: BigInt(Math.floor(block.timeMs / 1_000)) });
   }
 
   /** The contract's rule: an open epoch, a text that lives, ascending eligible signers, a majority of the live. */
