@@ -73,7 +73,14 @@ export function createRandom(seed: string): Random {
   return {
     bytes(length) {
       const parts: Uint8Array[] = [];
-      for (let have = 0; have < length; have += 32) parts.push(new Uint8Array(createHash('sha256').update(`${seed}:${(drawn += 1)}`).digest()));
+      for (let have = 0; have < length; have += 32)
+        parts.push(
+          new Uint8Array(
+            createHash('sha256')
+              .update(`${seed}:${(drawn += 1)}`)
+              .digest(),
+          ),
+        );
       return concat(...parts).slice(0, length);
     },
   };
@@ -131,7 +138,12 @@ export const profile: NetworkProfile = {
 export type OperatorAnswer = ReturnType<typeof operatorAnswer>;
 export type EpochAnswer = ReturnType<typeof epochAnswer>;
 
-export function clusterAnswer(operators: readonly OperatorAnswer[], epochs: readonly EpochAnswer[], blockNumber: bigint, blockTimestamp: bigint) {
+export function clusterAnswer(
+  operators: readonly OperatorAnswer[],
+  epochs: readonly EpochAnswer[],
+  blockNumber: bigint,
+  blockTimestamp: bigint,
+) {
   const live = operators.filter((operator) => operator.live).length;
   return {
     blockNumber,
@@ -166,7 +178,13 @@ export function operatorAnswer(wallet: Wallet, instanceId: number, instanceUrl =
   };
 }
 
-export function epochAnswer(id: number, state: number, secretHash: `0x${string}` = `0x${'0'.repeat(64)}`, openedAtBlock = 1n, activatedAt = 0n) {
+export function epochAnswer(
+  id: number,
+  state: number,
+  secretHash: `0x${string}` = `0x${'0'.repeat(64)}`,
+  openedAtBlock = 1n,
+  activatedAt = 0n,
+) {
   return { id: BigInt(id), state, secretHash, openedAtBlock, activatedAtBlock: openedAtBlock, activatedAt };
 }
 
@@ -192,8 +210,10 @@ export function callerAnswer(wallet: Wallet) {
 
 export type CallerAnswer = ReturnType<typeof callerAnswer>;
 
-export const encodeClusterAnswer = (result: ReturnType<typeof clusterAnswer>): `0x${string}` => encodeFunctionResult({ abi: kmsNodeAbi, functionName: 'clusterView', result });
-export const encodeCallerAnswer = (result: CallerAnswer): `0x${string}` => encodeFunctionResult({ abi: kmsNodeAbi, functionName: 'callerView', result });
+export const encodeClusterAnswer = (result: ReturnType<typeof clusterAnswer>): `0x${string}` =>
+  encodeFunctionResult({ abi: kmsNodeAbi, functionName: 'clusterView', result });
+export const encodeCallerAnswer = (result: CallerAnswer): `0x${string}` =>
+  encodeFunctionResult({ abi: kmsNodeAbi, functionName: 'callerView', result });
 
 /** Stands in for a TEE key: the core only compares it. */
 export function teePubkeyOf(wallet: Wallet): string {
@@ -237,12 +257,19 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
   function push(): void {
     for (const apply of pending) apply();
     pending = [];
-    blocks.push({ timeMs: clock.nowMs(), operators: chain.operators.map((operator) => ({ ...operator })), epochs: chain.epochs.map((epoch) => ({ ...epoch })), callers: new Map(chain.callers) });
+    blocks.push({
+      timeMs: clock.nowMs(),
+      operators: chain.operators.map((operator) => ({ ...operator })),
+      epochs: chain.epochs.map((epoch) => ({ ...epoch })),
+      callers: new Map(chain.callers),
+    });
   }
 
   function clusterAt(blockNumber: number): `0x${string}` {
     const block = blocks[blockNumber] as Block;
-    const known = encoded.get(blockNumber) ?? encodeClusterAnswer(clusterAnswer(block.operators, block.epochs, BigInt(blockNumber), BigInt(Math.floor(block.timeMs / 1_000))));
+    const known =
+      encoded.get(blockNumber) ??
+      encodeClusterAnswer(clusterAnswer(block.operators, block.epochs, BigInt(blockNumber), BigInt(Math.floor(block.timeMs / 1_000))));
     encoded.set(blockNumber, known);
     return known;
   }
@@ -262,7 +289,14 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
     const eligible = signers.every((signer) => chain.operators.some((operator) => operator.wallet === signer && operator.eligible));
     const live = chain.operators.filter((operator) => operator.live).length;
     const open = chain.epochs[Number(epoch)]?.state === STATES.open;
-    return open && ascending && eligible && signers.length >= Math.max(2, Math.floor(live / 2) + 1) && Number(validUntil) >= next && Number(validUntil) <= next + 1_200;
+    return (
+      open &&
+      ascending &&
+      eligible &&
+      signers.length >= Math.max(2, Math.floor(live / 2) + 1) &&
+      Number(validUntil) >= next &&
+      Number(validUntil) <= next + 1_200
+    );
   }
 
   function activate(from: Wallet, data: `0x${string}`): void {
@@ -272,7 +306,8 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
     chain.activations.push({ from, epoch: Number(epoch), hash, accepted });
     if (!accepted) return;
     chain.epochs = chain.epochs.map((record) => {
-      if (record.id === epoch) return { ...record, state: STATES.active, secretHash: hash, activatedAt: BigInt(Math.floor(clock.nowMs() / 1_000)) };
+      if (record.id === epoch)
+        return { ...record, state: STATES.active, secretHash: hash, activatedAt: BigInt(Math.floor(clock.nowMs() / 1_000)) };
       return record.state === STATES.active ? { ...record, state: STATES.previous } : record;
     });
   }
@@ -321,7 +356,18 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
 /** What the registry answers for a wallet it does not know: every field zero, which reads as ACTIVE and ENROLLED. */
 export function zeroedCaller(): CallerAnswer {
   const none = callerAnswer(`0x${'0'.repeat(40)}` as Wallet);
-  return { ...none, instanceId: 0n, appId: 0n, versionId: 0n, teePubkey: '0x', zkVerified: false, appRecordId: 0n, appCreatedAt: 0n, versionRecordId: 0n, codeMeasurement: `0x${'0'.repeat(64)}` };
+  return {
+    ...none,
+    instanceId: 0n,
+    appId: 0n,
+    versionId: 0n,
+    teePubkey: '0x',
+    zkVerified: false,
+    appRecordId: 0n,
+    appCreatedAt: 0n,
+    versionRecordId: 0n,
+    codeMeasurement: `0x${'0'.repeat(64)}`,
+  };
 }
 
 export interface Logged<Name extends EventName = EventName> {
@@ -340,7 +386,8 @@ export function createRecordingLog(): RecordingLog {
   return {
     lines,
     log: (event, fields) => void lines.push({ event, fields }),
-    named: <Name extends EventName>(event: Name) => lines.filter((line) => line.event === event).map((line) => line.fields as EventFields[Name]),
+    named: <Name extends EventName>(event: Name) =>
+      lines.filter((line) => line.event === event).map((line) => line.fields as EventFields[Name]),
   };
 }
 
@@ -399,7 +446,8 @@ export function createCluster(...names: readonly string[]): TestCluster {
     return async ({ url, headers, body }) => {
       const to = nodes.findLast((node) => url.startsWith(`${node.origin}/`));
       const bytes = typeof body === 'string' ? utf8(body) : (body ?? new Uint8Array(0));
-      if (!to || down.has(to.name) || down.has(name) || cluster.intercept(name, to.name, url, bytes) === 'drop') throw new Refusal('outbound_failed', 'nobody answers');
+      if (!to || down.has(to.name) || down.has(name) || cluster.intercept(name, to.name, url, bytes) === 'drop')
+        throw new Refusal('outbound_failed', 'nobody answers');
       return await answerOf(to.kms, url, bytes, headers ?? {});
     };
   }
@@ -417,7 +465,18 @@ export function createCluster(...names: readonly string[]): TestCluster {
       const logs = createRecordingLog();
       chain.operators = [...chain.operators, operatorAnswer(signer.wallet, chain.operators.length + 1, origin)];
       const identity = { wallet: signer.wallet, teePubkey: teePubkeyOf(signer.wallet) };
-      const kms = createKms({ identity, profile, clock, random, signer, recover: recoverWallet, box, chain, fetch: fetchFrom(name), log: logs.log });
+      const kms = createKms({
+        identity,
+        profile,
+        clock,
+        random,
+        signer,
+        recover: recoverWallet,
+        box,
+        chain,
+        fetch: fetchFrom(name),
+        log: logs.log,
+      });
       const node = { name, kms, signer, wallet: signer.wallet, origin, box, logs };
       nodes.push(node);
       return node;
@@ -441,12 +500,21 @@ export function createCluster(...names: readonly string[]): TestCluster {
 
 /** `/nonce` and `/sync` as the handlers answer them. */
 async function answerOf(kms: Kms, url: string, body: Uint8Array, headers: Readonly<Record<string, string>>): Promise<OutboundAnswer> {
-  const answer = (status: number, bytes: Uint8Array, extra: Record<string, string> = {}) => ({ status, headers: new Headers(extra), body: bytes });
+  const answer = (status: number, bytes: Uint8Array, extra: Record<string, string> = {}) => ({
+    status,
+    headers: new Headers(extra),
+    body: bytes,
+  });
   try {
     if (url.endsWith('/nonce')) return answer(200, utf8(JSON.stringify({ nonce: kms.nonces.issue() })));
     const signature = headers['x-kms-signature'] ?? null;
     if (signature === null) return answer(200, await kms.sessions.acceptFrame(body));
-    const hello = await kms.sessions.acceptHello(body, { signature, wallet: headers['x-kms-wallet'] ?? null, nonce: headers['x-kms-nonce'] ?? null, timestamp: headers['x-kms-timestamp'] ?? null });
+    const hello = await kms.sessions.acceptHello(body, {
+      signature,
+      wallet: headers['x-kms-wallet'] ?? null,
+      nonce: headers['x-kms-nonce'] ?? null,
+      timestamp: headers['x-kms-timestamp'] ?? null,
+    });
     return answer(200, hello.body, { 'x-kms-peer-signature': hello.signature });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -20,7 +20,8 @@ const FIELDS = Object.keys(written) as (keyof typeof written)[];
 
 describe('a network profile', () => {
   it('is read', () => expect(parseProfile(written)).toEqual(profile));
-  it('S-L1 has exactly the fields that are tested here', () => expect(Object.keys(parseProfile(written)).toSorted()).toEqual(FIELDS.toSorted()));
+  it('S-L1 has exactly the fields that are tested here', () =>
+    expect(Object.keys(parseProfile(written)).toSorted()).toEqual(FIELDS.toSorted()));
   it.each(FIELDS)('S-L1 is refused without %s, and names it', (field) => {
     const { [field]: _left, ...rest } = written;
     expect(() => parseProfile(rest)).toThrow(field);
@@ -57,8 +58,12 @@ describe('a network profile', () => {
     ['a host that is no text', { hosts: [1] }],
     ['hosts that are no list', { hosts: 'localhost' }],
     ['an unknown member', { ports: [] }],
-  ])('R-10 is refused when its peer URLs have %s', (_what, change) => expect(() => parseProfile({ ...written, peerUrls: { ...written.peerUrls, ...change } })).toThrow('peerUrls'));
-  it.each([null, undefined, 'base', [], [written], 7])('is refused when it is %j', (value) => expect(() => parseProfile(value)).toThrow('JSON object'));
+  ])('R-10 is refused when its peer URLs have %s', (_what, change) =>
+    expect(() => parseProfile({ ...written, peerUrls: { ...written.peerUrls, ...change } })).toThrow('peerUrls'),
+  );
+  it.each([null, undefined, 'base', [], [written], 7])('is refused when it is %j', (value) =>
+    expect(() => parseProfile(value)).toThrow('JSON object'),
+  );
   it('writes addresses in lower case, however they came', () => {
     expect(parseProfile({ ...written, kmsRegistry: `0x${'Ab'.repeat(20)}` }).kmsRegistry).toBe(`0x${'ab'.repeat(20)}`);
   });
@@ -66,14 +71,37 @@ describe('a network profile', () => {
 
 describe('the configuration', () => {
   const settings = { PROFILE: written, ODYN_URL: 'http://127.0.0.1:18000', RPC_URL: 'http://localhost:18545' };
-  it('is read', () => expect(parseConfig(settings)).toEqual({ profile, odynUrl: 'http://127.0.0.1:18000', rpcUrl: 'http://localhost:18545' }));
-  it.each(['PROFILE', 'ODYN_URL', 'RPC_URL'])('S-L1 is refused without %s', (name) => expect(() => parseConfig({ ...settings, [name]: undefined })).toThrow());
-  it('S-L1 is refused with an unknown setting, and names it', () => expect(() => parseConfig({ ...settings, SIMULATION: '1' })).toThrow('SIMULATION'));
+  it('is read', () =>
+    expect(parseConfig(settings)).toEqual({ profile, odynUrl: 'http://127.0.0.1:18000', rpcUrl: 'http://localhost:18545' }));
+  it.each(['PROFILE', 'ODYN_URL', 'RPC_URL'])('S-L1 is refused without %s', (name) =>
+    expect(() => parseConfig({ ...settings, [name]: undefined })).toThrow(),
+  );
+  it('S-L1 is refused with an unknown setting, and names it', () =>
+    expect(() => parseConfig({ ...settings, SIMULATION: '1' })).toThrow('SIMULATION'));
   it.each(['ODYN_URL', 'RPC_URL'])('X-4 takes %s on loopback only: nothing else is a default or a choice', (name) => {
-    for (const url of ['http://127.0.0.1:1', 'http://127.0.0.1:1/', 'http://localhost']) expect(() => parseConfig({ ...settings, [name]: url })).not.toThrow();
+    for (const url of ['http://127.0.0.1:1', 'http://127.0.0.1:1/', 'http://localhost'])
+      expect(() => parseConfig({ ...settings, [name]: url })).not.toThrow();
     const odd = [
-      '', 'rpc', 'https://127.0.0.1:1', 'http://127.0.0.2:1', 'http://10.0.0.1', 'http://[::1]:1', 'http://0.0.0.0:1', 'http://169.254.169.254', 'http://rpc.example', 'https://mainnet.base.org',
-      'http://localhost.evil.example', 'http://127.0.0.1.nip.io', 'http://127.0.0.1@evil.example', 'http://user@127.0.0.1', 'http://127.0.0.1/path', 'http://127.0.0.1/?a', 'http://127.0.0.1/#a', 'ws://127.0.0.1', 7, null,
+      '',
+      'rpc',
+      'https://127.0.0.1:1',
+      'http://127.0.0.2:1',
+      'http://10.0.0.1',
+      'http://[::1]:1',
+      'http://0.0.0.0:1',
+      'http://169.254.169.254',
+      'http://rpc.example',
+      'https://mainnet.base.org',
+      'http://localhost.evil.example',
+      'http://127.0.0.1.nip.io',
+      'http://127.0.0.1@evil.example',
+      'http://user@127.0.0.1',
+      'http://127.0.0.1/path',
+      'http://127.0.0.1/?a',
+      'http://127.0.0.1/#a',
+      'ws://127.0.0.1',
+      7,
+      null,
     ];
     for (const url of odd) expect(() => parseConfig({ ...settings, [name]: url })).toThrow(name);
   });

@@ -25,7 +25,9 @@ describe('derivation domains', () => {
   });
   it('U-1 holds for every short text of the letters that matter', () => {
     const letters = ['', ':', '%', '3', 'A', '%3A', '%25', '::'];
-    const requests = letters.flatMap((a) => letters.flatMap((b) => letters.map((context) => ({ path: a + b, context })))).filter(({ path }) => path !== '');
+    const requests = letters
+      .flatMap((a) => letters.flatMap((b) => letters.map((context) => ({ path: a + b, context }))))
+      .filter(({ path }) => path !== '');
     const distinct = new Set(requests.map((each) => JSON.stringify(each)));
     expect(new Set(requests.map(({ path, context }) => derivationInfo(path, context))).size).toBe(distinct.size);
   });
@@ -35,12 +37,19 @@ describe('derivation domains', () => {
   });
   it('U-1 no request of any app reaches an internal key', () => {
     const secret = new Uint8Array(32).fill(7);
-    const internal = new Set((['ca', 'data'] as const).flatMap((purpose) => [0, 1, 2].map((epoch) => hex(deriveInternalKey(secret, purpose, epochOf(epoch), 32)))));
-    const path = fc.oneof(text(1), fc.constantFrom('ca', 'data', 'data_key', 'nova-kms:internal:ca', 'nova-kms:internal:ca:epoch:0', 'internal:data:epoch:0', '\u0000'));
+    const internal = new Set(
+      (['ca', 'data'] as const).flatMap((purpose) => [0, 1, 2].map((epoch) => hex(deriveInternalKey(secret, purpose, epochOf(epoch), 32)))),
+    );
+    const path = fc.oneof(
+      text(1),
+      fc.constantFrom('ca', 'data', 'data_key', 'nova-kms:internal:ca', 'nova-kms:internal:ca:epoch:0', 'internal:data:epoch:0', '\u0000'),
+    );
     const app = fc.oneof(fc.bigInt(0n, 5n), fc.bigInt(0n, 2n ** 256n - 1n));
     fc.assert(
       fc.property(app, fc.nat(2), path, fc.oneof(text(0), path), (appId, epoch, asked, context) => {
-        expect(internal.has(hex(deriveAppKey(secret, { appId: appId as AppId, epoch: epochOf(epoch), path: asked, context, lengthBytes: 32 })))).toBe(false);
+        expect(
+          internal.has(hex(deriveAppKey(secret, { appId: appId as AppId, epoch: epochOf(epoch), path: asked, context, lengthBytes: 32 }))),
+        ).toBe(false);
       }),
       { numRuns: 500 },
     );

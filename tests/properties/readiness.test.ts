@@ -11,12 +11,18 @@ import type { Facts } from '../../core/cluster/readiness.ts';
 const hash = fc.constantFrom(hashOf(1), hashOf(2));
 const state = fc.constantFrom('open', 'active', 'previous', 'retired', 'lost');
 const epochList: fc.Arbitrary<EpochRecord[]> = fc
-  .array(fc.record({ state, hash: fc.option(hash, { nil: undefined, freq: 6 }), openedAtBlock: fc.integer({ min: 1, max: HEAD }) }), { maxLength: 3 })
+  .array(fc.record({ state, hash: fc.option(hash, { nil: undefined, freq: 6 }), openedAtBlock: fc.integer({ min: 1, max: HEAD }) }), {
+    maxLength: 3,
+  })
   .map((list) => list.map((each, index) => ({ ...each, epoch: epochOf(index), activatedAtMs: 0 })));
 const mostly = fc.boolean().chain((first) => (first ? fc.constant(true) : fc.boolean()));
 const operators: fc.Arbitrary<Operator[]> = fc
   .tuple(mostly, mostly, fc.boolean(), mostly)
-  .map(([live, eligible, present, others]) => [...(live || present ? [operator(a, 1, { live, eligible: live && eligible })] : []), operator(b, 2, { eligible: others }), operator(c, 3)]);
+  .map(([live, eligible, present, others]) => [
+    ...(live || present ? [operator(a, 1, { live, eligible: live && eligible })] : []),
+    operator(b, 2, { eligible: others }),
+    operator(c, 3),
+  ]);
 const facts: fc.Arbitrary<Facts> = fc
   .record({
     same: fc.boolean(),
@@ -24,7 +30,9 @@ const facts: fc.Arbitrary<Facts> = fc
     atConfirmed: fc.record({ epochs: epochList, operators }),
     held: fc.uniqueArray(fc.nat(2)),
     candidates: fc.uniqueArray(hash),
-    offers: fc.array(fc.tuple(hash, fc.uniqueArray(fc.constantFrom(a, b, c)), fc.integer({ min: HEAD - 5, max: HEAD + 600 })), { maxLength: 3 }),
+    offers: fc.array(fc.tuple(hash, fc.uniqueArray(fc.constantFrom(a, b, c)), fc.integer({ min: HEAD - 5, max: HEAD + 600 })), {
+      maxLength: 3,
+    }),
     odyn: fc.constantFrom('present', 'present', 'present', 'changed', 'unreachable'),
     readable: mostly,
   })

@@ -4,11 +4,30 @@ import { describe, expect, it } from 'vitest';
 import { decodeCallerView, decodeClusterView } from '../../core/chain/registry.ts';
 import { Refusal } from '../../core/errors.ts';
 import { hex, parseHex } from '../../core/wire/bytes.ts';
-import { callerAnswer, clusterAnswer, encodeCallerAnswer, encodeClusterAnswer, epochAnswer, hashOf, operatorAnswer, signerNamed, STATES } from '../core/fakes.ts';
+import {
+  callerAnswer,
+  clusterAnswer,
+  encodeCallerAnswer,
+  encodeClusterAnswer,
+  epochAnswer,
+  hashOf,
+  operatorAnswer,
+  signerNamed,
+  STATES,
+} from '../core/fakes.ts';
 
 const wallet = signerNamed('a').wallet;
 const honest = {
-  cluster: parseHex(encodeClusterAnswer(clusterAnswer([operatorAnswer(wallet, 1), operatorAnswer(signerNamed('b').wallet, 2)], [epochAnswer(0, STATES.active, hashOf(1))], 9n, 9n))) as Uint8Array,
+  cluster: parseHex(
+    encodeClusterAnswer(
+      clusterAnswer(
+        [operatorAnswer(wallet, 1), operatorAnswer(signerNamed('b').wallet, 2)],
+        [epochAnswer(0, STATES.active, hashOf(1))],
+        9n,
+        9n,
+      ),
+    ),
+  ) as Uint8Array,
   caller: parseHex(encodeCallerAnswer(callerAnswer(wallet))) as Uint8Array,
 };
 
@@ -20,7 +39,11 @@ function hostile(whole: Uint8Array): fc.Arbitrary<Uint8Array> {
     for (const [at, byte, offset] of changes) bytes[Math.min(at * 32 + offset, bytes.length - 1)] = byte;
     return bytes;
   });
-  return fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.nat(whole.length).map((length) => whole.slice(0, length)), replaced);
+  return fc.oneof(
+    fc.uint8Array({ maxLength: 200 }),
+    fc.nat(whole.length).map((length) => whole.slice(0, length)),
+    replaced,
+  );
 }
 
 describe.each([

@@ -4,7 +4,17 @@ import { createChainView } from '../../../core/chain/view.ts';
 import { decodeCallerView } from '../../../core/chain/registry.ts';
 import { Refusal } from '../../../core/errors.ts';
 import { CALLER_CACHE_MS, UNKNOWN_CACHE_MS, UNKNOWN_WALLETS_BURST, UNKNOWN_WALLETS_PER_SECOND } from '../../../core/limits.ts';
-import { BLOCK_MS, callerAnswer, createClock, createStubChain, encodeCallerAnswer, profile, reasonOfAsync, signerNamed, zeroedCaller } from '../fakes.ts';
+import {
+  BLOCK_MS,
+  callerAnswer,
+  createClock,
+  createStubChain,
+  encodeCallerAnswer,
+  profile,
+  reasonOfAsync,
+  signerNamed,
+  zeroedCaller,
+} from '../fakes.ts';
 import type { CallerAnswer } from '../fakes.ts';
 
 const wallet = signerNamed('an app').wallet;
@@ -16,7 +26,15 @@ describe('one block’s word on a wallet', () => {
     return verdict instanceof Refusal ? verdict.reason : verdict;
   };
   it('is a caller when everything is good', () => {
-    expect(judge({ blockNumber: 9n })).toEqual({ wallet, instanceId: 21n, appId: 9n, versionId: 4n, teePubkey: 'abcdef', appCreatedAtMs: 1_700_000_000_000, blockNumber: 9 });
+    expect(judge({ blockNumber: 9n })).toEqual({
+      wallet,
+      instanceId: 21n,
+      appId: 9n,
+      versionId: 4n,
+      teePubkey: 'abcdef',
+      appCreatedAtMs: 1_700_000_000_000,
+      blockNumber: 9,
+    });
   });
   it('is a caller on a deprecated version', () => expect(judge({ versionStatus: 1 })).toMatchObject({ wallet }));
   it.each<[string, string, Partial<CallerAnswer>]>([
@@ -61,7 +79,9 @@ describe('the authorizer', () => {
     const { authorizer, chain, reads } = await setUp();
     expect((await authorizer.authorize(wallet)).blockNumber).toBe(chain.headBlock);
     expect(reads()).toBe(2);
-    expect(new Set(chain.calls.slice(-2).map((call) => call.block))).toEqual(new Set([chain.headBlock, chain.headBlock - profile.confirmationBlocks]));
+    expect(new Set(chain.calls.slice(-2).map((call) => call.block))).toEqual(
+      new Set([chain.headBlock, chain.headBlock - profile.confirmationBlocks]),
+    );
   });
   it('asks the chain once while a judgement is fresh, and again after', async () => {
     const { clock, verdict, reads } = await setUp();

@@ -44,13 +44,24 @@ describe('a nonce', () => {
     const { nonces, check } = boot();
     const bytes = parseBase64(nonces.issue()) as Uint8Array;
     expect(check(base64(bytes))).toBe('none');
-    for (let index = 0; index < bytes.length; index += 1) for (let bit = 0; bit < 8; bit += 1) expect(check(base64(flipped(bytes, index, bit)))).toBe('nonce_unknown');
+    for (let index = 0; index < bytes.length; index += 1)
+      for (let bit = 0; bit < 8; bit += 1) expect(check(base64(flipped(bytes, index, bit)))).toBe('nonce_unknown');
   });
   it('is malformed when cut, extended or spelt otherwise', () => {
     const { nonces, check } = boot();
     const nonce = nonces.issue();
     const bytes = parseBase64(nonce) as Uint8Array;
-    const odd = ['', 'AAECAwQFBgcICQoLDA0ODw==', base64(bytes.subarray(0, 39)), base64(new Uint8Array([...bytes, 0])), nonce.slice(0, -1), ` ${nonce}`, nonce.replaceAll('=', ''), `${nonce}\n`, '!'.repeat(56)];
+    const odd = [
+      '',
+      'AAECAwQFBgcICQoLDA0ODw==',
+      base64(bytes.subarray(0, 39)),
+      base64(new Uint8Array([...bytes, 0])),
+      nonce.slice(0, -1),
+      ` ${nonce}`,
+      nonce.replaceAll('=', ''),
+      `${nonce}\n`,
+      '!'.repeat(56),
+    ];
     for (const text of odd) expect(check(text)).toBe('nonce_malformed');
   });
 });

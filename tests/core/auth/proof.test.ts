@@ -16,7 +16,12 @@ function setUp(nowMs = START_MS) {
   const clock = createClock(nowMs);
   const nonces = createNonces({ clock, random: createRandom('boot') });
   const nonce = nonces.issue();
-  const prove = (timestamp = String(Math.floor(clock.nowMs() / 1_000)), recipient = node): ProofHeaders => ({ signature: app.signNow(appProofText(nonce, recipient, timestamp)), nonce, timestamp, wallet: null });
+  const prove = (timestamp = String(Math.floor(clock.nowMs() / 1_000)), recipient = node): ProofHeaders => ({
+    signature: app.signNow(appProofText(nonce, recipient, timestamp)),
+    nonce,
+    timestamp,
+    wallet: null,
+  });
   const verify = (headers: ProofHeaders) => verifyPlatformProof(headers, { node, clock, recover: recoverWallet, nonces });
   return { clock, nonces, nonce, prove, verify, verdict: (headers: ProofHeaders) => reasonOf(() => verify(headers)) };
 }
@@ -60,7 +65,17 @@ describe('a platform proof', () => {
       expect(verdict(prove(String(seconds + sign * (PROOF_AGE_MAX_MS / 1_000 + 1))))).toBe('timestamp_stale');
     }
   });
-  it.each(['now', '1770000000.5', '-1770000000', '+1770000000', '0x6983', '1770000000000000', ' 1770000000', '１７７００００００００', '1e9'])('is refused with the timestamp %j', (timestamp) => {
+  it.each([
+    'now',
+    '1770000000.5',
+    '-1770000000',
+    '+1770000000',
+    '0x6983',
+    '1770000000000000',
+    ' 1770000000',
+    '１７７００００００００',
+    '1e9',
+  ])('is refused with the timestamp %j', (timestamp) => {
     const { verdict, prove } = setUp();
     expect(verdict(prove(timestamp))).toBe('timestamp_malformed');
   });
@@ -103,7 +118,8 @@ describe('a platform proof', () => {
   it('takes the wallet hint in any case, with or without 0x, and trimmed', () => {
     const { prove, verify } = setUp();
     const digits = app.wallet.slice(2);
-    for (const wallet of [app.wallet, digits, `0x${digits.toUpperCase()}`, ` ${app.wallet} `]) expect(verify({ ...prove(), wallet }).wallet).toBe(app.wallet);
+    for (const wallet of [app.wallet, digits, `0x${digits.toUpperCase()}`, ` ${app.wallet} `])
+      expect(verify({ ...prove(), wallet }).wallet).toBe(app.wallet);
   });
   it.each([node, '', '0x', 'app', `${app.wallet}00`])('is refused with the wallet hint %j', (wallet) => {
     const { prove, verdict } = setUp();

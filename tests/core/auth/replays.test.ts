@@ -53,7 +53,14 @@ describe('a full set', () => {
   });
   it('S-L7 refuses everybody at its total, and never evicts', () => {
     const { replays } = make();
-    for (const [owner, value] of [['a', '1'], ['a', '2'], ['a', '3'], ['b', '1'], ['b', '2']] as const) replays.use(owner, value);
+    for (const [owner, value] of [
+      ['a', '1'],
+      ['a', '2'],
+      ['a', '3'],
+      ['b', '1'],
+      ['b', '2'],
+    ] as const)
+      replays.use(owner, value);
     expect(reasonOf(() => replays.use('c', '1'))).toBe('replay_memory_full');
     expect(replays.use('b', '2')).toBe(false);
     expect(replays.size()).toBe(5);
@@ -67,19 +74,25 @@ describe('a full set', () => {
   });
   it('is bounded, and never takes a value twice within its lifetime, whatever is used when', () =>
     fc.assert(
-      fc.property(fc.array(fc.record({ owner: fc.constantFrom('a', 'b', 'c'), value: fc.constantFrom('1', '2', '3', '4', '5'), waitMs: fc.nat(600) }), { maxLength: 60 }), (uses) => {
-        const { clock, replays } = make();
-        const lastTaken = new Map<string, number>();
-        for (const { owner, value, waitMs } of uses) {
-          clock.advance(waitMs);
-          let taken = false;
-          const reason = reasonOf(() => (taken = replays.use(owner, value)));
-          const aliveSince = lastTaken.get(`${owner}${value}`);
-          const alive = aliveSince !== undefined && clock.nowMs() - aliveSince < LIFETIME_MS;
-          if (alive) expect([taken, reason]).toEqual([false, 'none']);
-          if (taken) lastTaken.set(`${owner}${value}`, clock.nowMs());
-          expect(replays.size()).toBeLessThanOrEqual(5);
-        }
-      }),
+      fc.property(
+        fc.array(
+          fc.record({ owner: fc.constantFrom('a', 'b', 'c'), value: fc.constantFrom('1', '2', '3', '4', '5'), waitMs: fc.nat(600) }),
+          { maxLength: 60 },
+        ),
+        (uses) => {
+          const { clock, replays } = make();
+          const lastTaken = new Map<string, number>();
+          for (const { owner, value, waitMs } of uses) {
+            clock.advance(waitMs);
+            let taken = false;
+            const reason = reasonOf(() => (taken = replays.use(owner, value)));
+            const aliveSince = lastTaken.get(`${owner}${value}`);
+            const alive = aliveSince !== undefined && clock.nowMs() - aliveSince < LIFETIME_MS;
+            if (alive) expect([taken, reason]).toEqual([false, 'none']);
+            if (taken) lastTaken.set(`${owner}${value}`, clock.nowMs());
+            expect(replays.size()).toBeLessThanOrEqual(5);
+          }
+        },
+      ),
     ));
 });

@@ -8,7 +8,13 @@ import type { EpochRecord, EpochState } from '../../../core/chain/registry.ts';
 const records = (...states: readonly (EpochState | 'lost open')[]): EpochRecord[] =>
   states.map((state, index) => {
     const without = state === 'open' || state === 'lost open';
-    return { epoch: epochOf(index), state: state === 'lost open' ? 'lost' : state, hash: without ? undefined : hashOf(index + 1), openedAtBlock: index, activatedAtMs: without ? 0 : (index + 1) * 1_000 };
+    return {
+      epoch: epochOf(index),
+      state: state === 'lost open' ? 'lost' : state,
+      hash: without ? undefined : hashOf(index + 1),
+      openedAtBlock: index,
+      activatedAtMs: without ? 0 : (index + 1) * 1_000,
+    };
   });
 const named = (epoch: number): EpochChoice => ({ kind: 'number', epoch: epochOf(epoch) });
 const current: EpochChoice = { kind: 'current' };

@@ -1,10 +1,31 @@
 import { decodeFunctionData, toFunctionSelector } from 'viem';
 import { describe, expect, it } from 'vitest';
-import { decodeCallerView, decodeClusterView, encodeActivate, encodeCallerView, encodeClusterView, safeNumber } from '../../../core/chain/registry.ts';
+import {
+  decodeCallerView,
+  decodeClusterView,
+  encodeActivate,
+  encodeCallerView,
+  encodeClusterView,
+  safeNumber,
+} from '../../../core/chain/registry.ts';
 import { kmsNodeAbi } from '../../../core/chain/abi.ts';
 import { OPERATORS_MAX } from '../../../core/limits.ts';
 import { ZERO_WALLET } from '../../../core/identity.ts';
-import { callerAnswer, clusterAnswer, encodeCallerAnswer, encodeClusterAnswer, epochAnswer, epochOf, hashOf, operatorAnswer, reasonOf, signerNamed, STATES, teePubkeyOf, NOVA_APP_REGISTRY } from '../fakes.ts';
+import {
+  callerAnswer,
+  clusterAnswer,
+  encodeCallerAnswer,
+  encodeClusterAnswer,
+  epochAnswer,
+  epochOf,
+  hashOf,
+  operatorAnswer,
+  reasonOf,
+  signerNamed,
+  STATES,
+  teePubkeyOf,
+  NOVA_APP_REGISTRY,
+} from '../fakes.ts';
 import type { CallerAnswer, EpochAnswer, OperatorAnswer } from '../fakes.ts';
 
 const wallet = signerNamed('a').wallet;
@@ -23,7 +44,10 @@ describe('calls', () => {
     expect(encodeClusterView()).toBe(toFunctionSelector('clusterView()'));
     expect(encodeCallerView(wallet)).toBe(`${toFunctionSelector('callerView(address)')}${wallet.slice(2).padStart(64, '0')}`);
     const data = encodeActivate(epochOf(2), hashOf(3), 99, ['0x11', '0x22']);
-    expect(decodeFunctionData({ abi: kmsNodeAbi, data })).toEqual({ functionName: 'activate', args: [2n, hashOf(3), 99n, ['0x11', '0x22']] });
+    expect(decodeFunctionData({ abi: kmsNodeAbi, data })).toEqual({
+      functionName: 'activate',
+      args: [2n, hashOf(3), 99n, ['0x11', '0x22']],
+    });
   });
 });
 
@@ -60,16 +84,34 @@ describe('R-8 the cluster, decoded by the ABI of the contract', () => {
   it('is read without operators and epochs, as a registry before genesis answers', () => {
     expect(decodeClusterView(encodeClusterAnswer(clusterAnswer([], [], 1n, 1n)))).toMatchObject({ operators: [], epochs: [] });
   });
-  it.each([['enrolled', 0], ['deprecated', 1], ['revoked', 2]] as const)('reads version status %s', (name, versionStatus) => expect(decodeClusterView(cluster({}, { versionStatus })).operators[0]?.versionStatus).toBe(name));
-  it.each([['active', 0], ['stopped', 1], ['failed', 2]] as const)('reads instance status %s', (name, instanceStatus) => expect(decodeClusterView(cluster({}, { instanceStatus })).operators[0]?.instanceStatus).toBe(name));
-  it.each(Object.entries(STATES))('reads epoch state %s', (name, state) => expect(decodeClusterView(cluster({}, {}, { state })).epochs[0]?.state).toBe(name));
-  it('keeps an open epoch’s hash undefined, not zero', () => expect(decodeClusterView(cluster({}, {}, { state: STATES.open, secretHash: `0x${'0'.repeat(64)}` })).epochs[0]?.hash).toBeUndefined());
+  it.each([
+    ['enrolled', 0],
+    ['deprecated', 1],
+    ['revoked', 2],
+  ] as const)('reads version status %s', (name, versionStatus) =>
+    expect(decodeClusterView(cluster({}, { versionStatus })).operators[0]?.versionStatus).toBe(name),
+  );
+  it.each([
+    ['active', 0],
+    ['stopped', 1],
+    ['failed', 2],
+  ] as const)('reads instance status %s', (name, instanceStatus) =>
+    expect(decodeClusterView(cluster({}, { instanceStatus })).operators[0]?.instanceStatus).toBe(name),
+  );
+  it.each(Object.entries(STATES))('reads epoch state %s', (name, state) =>
+    expect(decodeClusterView(cluster({}, {}, { state })).epochs[0]?.state).toBe(name),
+  );
+  it('keeps an open epoch’s hash undefined, not zero', () =>
+    expect(decodeClusterView(cluster({}, {}, { state: STATES.open, secretHash: `0x${'0'.repeat(64)}` })).epochs[0]?.hash).toBeUndefined());
   it('keeps a long URL of any text whole: judging it is not the decoder’s business', () => {
     const instanceUrl = `https://${'x'.repeat(5_000)}ключ\u0000`;
     expect(decodeClusterView(cluster({}, { instanceUrl })).operators[0]?.instanceUrl).toBe(instanceUrl);
   });
   it('U-6 keeps ids beyond 2^53 as they are', () => {
-    expect(decodeClusterView(cluster({ kmsAppId: HUGE }, { instanceId: HUGE, versionId: HUGE - 1n }))).toMatchObject({ kmsAppId: HUGE, operators: [{ instanceId: HUGE, versionId: HUGE - 1n }] });
+    expect(decodeClusterView(cluster({ kmsAppId: HUGE }, { instanceId: HUGE, versionId: HUGE - 1n }))).toMatchObject({
+      kmsAppId: HUGE,
+      operators: [{ instanceId: HUGE, versionId: HUGE - 1n }],
+    });
   });
   it.each<[string, `0x${string}`]>([
     ['a block number beyond 2^53', cluster({ blockNumber: 2n ** 53n })],
@@ -85,23 +127,46 @@ describe('R-8 the cluster, decoded by the ABI of the contract', () => {
     ['epochs out of their order', cluster({}, {}, { id: 1n })],
     ['an activation time that overflows', cluster({}, {}, { activatedAt: 2n ** 64n - 1n })],
     ['an opening block that overflows', cluster({}, {}, { openedAtBlock: 2n ** 64n - 1n })],
-    ['more operators than a view may hold', encodeClusterAnswer(clusterAnswer(Array.from({ length: OPERATORS_MAX + 1 }, (_, index) => operatorAnswer(wallet, index)), [], 1n, 1n))],
+    [
+      'more operators than a view may hold',
+      encodeClusterAnswer(
+        clusterAnswer(
+          Array.from({ length: OPERATORS_MAX + 1 }, (_, index) => operatorAnswer(wallet, index)),
+          [],
+          1n,
+          1n,
+        ),
+      ),
+    ],
     ['nothing', '0x'],
     ['one word', `0x${'0'.repeat(64)}`],
     ['the caller view', caller()],
   ])('U-6 is refused whole with %s', (_what, data) => expect(reasonOf(() => decodeClusterView(data))).toBe('chain_unavailable'));
   it('is refused when it is cut short', () => {
     const whole = cluster();
-    for (let length = 2; length < whole.length; length += 62) expect(reasonOf(() => decodeClusterView(whole.slice(0, length) as `0x${string}`))).toBe('chain_unavailable');
+    for (let length = 2; length < whole.length; length += 62)
+      expect(reasonOf(() => decodeClusterView(whole.slice(0, length) as `0x${string}`))).toBe('chain_unavailable');
   });
 });
 
 describe('R-8 a caller, decoded by the ABI of the contract', () => {
   it('is read in the node’s own words', () => {
-    expect(decodeCallerView(caller())).toMatchObject({ wallet, instanceId: 21n, appId: 9n, teePubkey: 'abcdef', appStatus: 'active', versionStatus: 'enrolled', appCreatedAtMs: 1_700_000_000_000 });
+    expect(decodeCallerView(caller())).toMatchObject({
+      wallet,
+      instanceId: 21n,
+      appId: 9n,
+      teePubkey: 'abcdef',
+      appStatus: 'active',
+      versionStatus: 'enrolled',
+      appCreatedAtMs: 1_700_000_000_000,
+    });
   });
   it('U-8 is read from a struct of zeros as ids of 0', () => {
-    expect(decodeCallerView(caller({ instanceId: 0n, wallet: ZERO_WALLET, teePubkey: '0x' }))).toMatchObject({ instanceId: 0n, wallet: ZERO_WALLET, teePubkey: '' });
+    expect(decodeCallerView(caller({ instanceId: 0n, wallet: ZERO_WALLET, teePubkey: '0x' }))).toMatchObject({
+      instanceId: 0n,
+      wallet: ZERO_WALLET,
+      teePubkey: '',
+    });
   });
   it('U-6 keeps an app id beyond 2^53 as it is', () => expect(decodeCallerView(caller({ appId: HUGE })).appId).toBe(HUGE));
   it.each<[string, Partial<CallerAnswer>]>([

@@ -3,11 +3,24 @@ import { createChainView, eligibleMemberOf, memberOf, operatorOf, readWithRetry 
 import { decodeClusterView, encodeClusterView } from '../../../core/chain/registry.ts';
 import { Refusal } from '../../../core/errors.ts';
 import { CHAIN_READ_TRIES, HEAD_AHEAD_MAX_MS } from '../../../core/limits.ts';
-import { clusterAnswer, createClock, createStubChain, encodeClusterAnswer, KMS_REGISTRY, operatorAnswer, profile, reasonOfAsync, signerNamed } from '../fakes.ts';
+import {
+  clusterAnswer,
+  createClock,
+  createStubChain,
+  encodeClusterAnswer,
+  KMS_REGISTRY,
+  operatorAnswer,
+  profile,
+  reasonOfAsync,
+  signerNamed,
+} from '../fakes.ts';
 import type { ClusterView } from '../../../core/chain/registry.ts';
 import type { Chain } from '../../../core/ports.ts';
 
-const [a, b] = ['a', 'b'].map((name) => signerNamed(name).wallet) as [ReturnType<typeof signerNamed>['wallet'], ReturnType<typeof signerNamed>['wallet']];
+const [a, b] = ['a', 'b'].map((name) => signerNamed(name).wallet) as [
+  ReturnType<typeof signerNamed>['wallet'],
+  ReturnType<typeof signerNamed>['wallet'],
+];
 
 function setUp(over: Partial<Chain> = {}) {
   const clock = createClock();
@@ -25,7 +38,8 @@ function setUp(over: Partial<Chain> = {}) {
 function answering(change: Partial<ReturnType<typeof clusterAnswer>>, timeMs?: number) {
   const world = setUp();
   const at = BigInt(Math.floor((timeMs ?? world.clock.nowMs()) / 1_000));
-  const call: Chain['call'] = (_to, _data, block) => Promise.resolve(encodeClusterAnswer({ ...clusterAnswer([], [], BigInt(block), at), ...change }));
+  const call: Chain['call'] = (_to, _data, block) =>
+    Promise.resolve(encodeClusterAnswer({ ...clusterAnswer([], [], BigInt(block), at), ...change }));
   const view = createChainView({ chain: { ...world.chain, call }, clock: world.clock, profile });
   const reason = async () => {
     await view.refresh();
@@ -68,7 +82,8 @@ describe('a refresh', () => {
   it('is refused when one of the two blocks cannot be read, and the view stays whole', async () => {
     const { chain, clock } = setUp();
     let broken: number | undefined;
-    const call: Chain['call'] = (to, data, block) => (block === broken ? Promise.reject(new Refusal('chain_unavailable')) : chain.call(to, data, block));
+    const call: Chain['call'] = (to, data, block) =>
+      block === broken ? Promise.reject(new Refusal('chain_unavailable')) : chain.call(to, data, block);
     const view = createChainView({ chain: { ...chain, headNumber: chain.headNumber, call }, clock, profile });
     await view.refresh();
     chain.mine();
@@ -159,7 +174,8 @@ describe('the state', () => {
 });
 
 describe('a member', () => {
-  const at = (...operators: Parameters<typeof clusterAnswer>[0]): ClusterView => decodeClusterView(encodeClusterAnswer(clusterAnswer(operators, [], 1n, 1n)));
+  const at = (...operators: Parameters<typeof clusterAnswer>[0]): ClusterView =>
+    decodeClusterView(encodeClusterAnswer(clusterAnswer(operators, [], 1n, 1n)));
   const good = operatorAnswer(a, 1);
   const dead = { ...good, live: false, eligible: false };
   const deprecated = { ...good, eligible: false };
@@ -170,11 +186,19 @@ describe('a member', () => {
     expect(eligibleMemberOf(blocks, a)?.wallet).toBe(a);
     expect(operatorOf(blocks.head, b)).toBeUndefined();
   });
-  it.each([['granted at the head only', [good], []], ['revoked at the head', [dead], [good]], ['removed at the head', [], [good]], ['not yet live at the confirmed block', [good], [dead]]] as const)('R-5 is nobody who was %s', (_what, head, confirmed) => {
+  it.each([
+    ['granted at the head only', [good], []],
+    ['revoked at the head', [dead], [good]],
+    ['removed at the head', [], [good]],
+    ['not yet live at the confirmed block', [good], [dead]],
+  ] as const)('R-5 is nobody who was %s', (_what, head, confirmed) => {
     expect(memberOf({ head: at(...head), confirmed: at(...confirmed) }, a)).toBeUndefined();
     expect(eligibleMemberOf({ head: at(...head), confirmed: at(...confirmed) }, a)).toBeUndefined();
   });
-  it.each([['at the head', [deprecated], [good]], ['at the confirmed block', [good], [deprecated]]] as const)('U-10 that is not eligible %s receives no secret, but is a peer', (_what, head, confirmed) => {
+  it.each([
+    ['at the head', [deprecated], [good]],
+    ['at the confirmed block', [good], [deprecated]],
+  ] as const)('U-10 that is not eligible %s receives no secret, but is a peer', (_what, head, confirmed) => {
     const blocks = { head: at(...head), confirmed: at(...confirmed) };
     expect(memberOf(blocks, a)?.wallet).toBe(a);
     expect(eligibleMemberOf(blocks, a)).toBeUndefined();

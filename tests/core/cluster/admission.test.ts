@@ -24,7 +24,10 @@ const keyOf = ({ kms }: TestNode, epoch = e0) => {
   return key && hex(key);
 };
 const up = ({ nodes, down }: TestCluster) => nodes.filter((node) => !down.has(node.name));
-const allServe = (cluster: TestCluster, epoch = 0) => () => up(cluster).every((node) => gateOf(node) === `serving ${epoch}`);
+const allServe =
+  (cluster: TestCluster, epoch = 0) =>
+  () =>
+    up(cluster).every((node) => gateOf(node) === `serving ${epoch}`);
 
 async function born(...names: readonly string[]): Promise<TestCluster> {
   const cluster = createCluster(...names);
@@ -126,7 +129,9 @@ describe('a proposer that dies', () => {
     cluster.chain.openNext();
     await cluster.until(() => holders(cluster) > 0);
     cluster.down.add('a');
-    cluster.chain.operators = cluster.chain.operators.map((each) => (each.wallet === proposer(cluster).wallet ? { ...each, superseded: true, live: false, eligible: false } : each));
+    cluster.chain.operators = cluster.chain.operators.map((each) =>
+      each.wallet === proposer(cluster).wallet ? { ...each, superseded: true, live: false, eligible: false } : each,
+    );
     cluster.boot('a2', 'https://a.nova.example');
     await cluster.until(allServe(cluster), 3 * profile.proposalWindowBlocks);
     expectOneSecret(cluster);
@@ -200,7 +205,8 @@ function equivocating(node: TestNode, { clock, chain }: TestCluster, x: Uint8Arr
       return state.kind === 'fresh' ? memberOf(state.blocks, each) : undefined;
     },
     handlers: {
-      endorsement: (peer) => Promise.resolve(encodeEndorsements({ epoch: e0, offers: offers.slice(...(Number(peer.instanceId) % 2 ? [0, 1] : [1])) })),
+      endorsement: (peer) =>
+        Promise.resolve(encodeEndorsements({ epoch: e0, offers: offers.slice(...(Number(peer.instanceId) % 2 ? [0, 1] : [1])) })),
       handover: createHandover({ view, vault, clock, log: logs.log }),
     },
   });
@@ -220,7 +226,9 @@ describe('a node that comes later', () => {
   it('U-10 gets nothing on a measurement that is not approved, and asks for nothing', async () => {
     const cluster = await born('a', 'b', 'c');
     const late = cluster.boot('d');
-    cluster.chain.operators = cluster.chain.operators.map((each) => (each.wallet === late.wallet ? { ...each, measurementApproved: false, eligible: false } : each));
+    cluster.chain.operators = cluster.chain.operators.map((each) =>
+      each.wallet === late.wallet ? { ...each, measurementApproved: false, eligible: false } : each,
+    );
     for (let round = 0; round < 10; round += 1) await cluster.round();
     expect([gateOf(late), keyOf(late)]).toEqual(['not_eligible', undefined]);
     expect(cluster.nodes.flatMap((node) => node.logs.named('handover.given')).filter((each) => each.peer === late.wallet)).toEqual([]);
@@ -271,7 +279,8 @@ describe('a rotation', () => {
     await cluster.until(allServe(cluster, 1));
     cluster.chain.epochs = cluster.chain.epochs.map((each) => (each.id === 0n ? { ...each, state: STATES.retired } : each));
     for (let round = 0; round < profile.confirmationBlocks + 1; round += 1) await cluster.round();
-    for (const node of cluster.nodes) expect([keyOf(node), gateOf(node), node.logs.named('secret.wiped').length]).toEqual([undefined, 'serving 1', 1]);
+    for (const node of cluster.nodes)
+      expect([keyOf(node), gateOf(node), node.logs.named('secret.wiped').length]).toEqual([undefined, 'serving 1', 1]);
   });
 });
 
@@ -357,7 +366,10 @@ describe('Odyn', () => {
     await cluster.until(allServe(cluster));
     expectOneSecret(cluster);
   });
-  it.each([['short', 31], ['all zero', 32]])('that gives %s entropy gives no secret', async (_what, length) => {
+  it.each([
+    ['short', 31],
+    ['all zero', 32],
+  ])('that gives %s entropy gives no secret', async (_what, length) => {
     const cluster = createCluster('a', 'b', 'c');
     const { box, logs, kms } = cluster.nodes[0] as TestNode;
     box.entropy = () => Promise.resolve(new Uint8Array(length));
@@ -449,7 +461,7 @@ describe('a wire that loses messages', () => {
     for (let round = 0; round < 360; round += 1) await cluster.round(5);
     expect(node.logs.lines.length - linesBefore).toBeLessThan(10);
     // Two peers, one try each in a back-off of half a minute at least.
-    expect(calls).toBeLessThan(2 * 3_600 / 20);
+    expect(calls).toBeLessThan((2 * 3_600) / 20);
     expect(gateOf(node)).toBe('serving 0');
   }, 30_000);
 });

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createEndorsements } from '../../../core/cluster/endorsements.ts';
 import { recoverWallet } from '../../../core/crypto/wallet.ts';
-import { ENDORSEMENT_LIFE_BLOCKS, ENDORSEMENT_SLACK_BLOCKS, NEW_SIGNATURES_PER_MESSAGE_MAX, OFFERS_PER_SIGNER_MAX } from '../../../core/limits.ts';
+import {
+  ENDORSEMENT_LIFE_BLOCKS,
+  ENDORSEMENT_SLACK_BLOCKS,
+  NEW_SIGNATURES_PER_MESSAGE_MAX,
+  OFFERS_PER_SIGNER_MAX,
+} from '../../../core/limits.ts';
 import { endorsementText } from '../../../core/wire/pop.ts';
 import { epochOf, hashOf, profile, signerNamed } from '../fakes.ts';
 import type { LocalSigner } from '../fakes.ts';
@@ -14,16 +19,33 @@ const [e0, e1] = [epochOf(0), epochOf(1)];
 const [a, b, c, gone] = ['a', 'b', 'c', 'gone'].map(signerNamed) as [LocalSigner, LocalSigner, LocalSigner, LocalSigner];
 const x = hashOf(0x11);
 
-const sign = (signer: LocalSigner, hash: Hash = x, validUntil = VALID, epoch = e0, chainId = profile.chainId, registry = profile.kmsRegistry) => signer.signNow(endorsementText(chainId, registry, epoch, hash, validUntil));
-const offer = (signatures: readonly (readonly [Wallet, `0x${string}`])[], hash: Hash = x, validUntilBlock = VALID): Offer => ({ hash, validUntilBlock, signatures: new Map(signatures) });
-const signed = (signers: readonly LocalSigner[], hash: Hash = x, validUntil = VALID) => offer(signers.map((signer) => [signer.wallet, sign(signer, hash, validUntil)]), hash, validUntil);
+const sign = (
+  signer: LocalSigner,
+  hash: Hash = x,
+  validUntil = VALID,
+  epoch = e0,
+  chainId = profile.chainId,
+  registry = profile.kmsRegistry,
+) => signer.signNow(endorsementText(chainId, registry, epoch, hash, validUntil));
+const offer = (signatures: readonly (readonly [Wallet, `0x${string}`])[], hash: Hash = x, validUntilBlock = VALID): Offer => ({
+  hash,
+  validUntilBlock,
+  signatures: new Map(signatures),
+});
+const signed = (signers: readonly LocalSigner[], hash: Hash = x, validUntil = VALID) =>
+  offer(
+    signers.map((signer) => [signer.wallet, sign(signer, hash, validUntil)]),
+    hash,
+    validUntil,
+  );
 
 function setUp() {
   let recoveries = 0;
   const endorsements = createEndorsements({ profile, recover: (text, signature) => ((recoveries += 1), recoverWallet(text, signature)) });
   const eligibility = { headNumber: HEAD, isEligible: (wallet: Wallet) => wallet !== gone.wallet };
   const learn = (offers: readonly Offer[], epoch = e0) => endorsements.learn(epoch, offers, eligibility).refused;
-  const known = (epoch = e0) => endorsements.offers(epoch).map(({ hash, validUntilBlock, signatures }) => [hash, validUntilBlock, [...signatures.keys()]]);
+  const known = (epoch = e0) =>
+    endorsements.offers(epoch).map(({ hash, validUntilBlock, signatures }) => [hash, validUntilBlock, [...signatures.keys()]]);
   return { endorsements, learn, known, recoveries: () => recoveries };
 }
 
@@ -78,7 +100,10 @@ describe('an endorsement', () => {
   it('U-12 of a wallet that died hides nobody’s behind it: honest peers still pass it on', () => {
     const { learn, known } = setUp();
     learn([signed([gone, a, b]), signed([c], hashOf(2))]);
-    expect(known()).toEqual([[x, VALID, [a.wallet, b.wallet]], [hashOf(2), VALID, [c.wallet]]]);
+    expect(known()).toEqual([
+      [x, VALID, [a.wallet, b.wallet]],
+      [hashOf(2), VALID, [c.wallet]],
+    ]);
   });
 });
 

@@ -34,7 +34,13 @@ export function operator(wallet: Wallet, instanceId: number, change: Partial<Ope
 export const three = (change: Partial<Operator> = {}): Operator[] => [operator(a, 1, change), operator(b, 2), operator(c, 3)];
 
 export function epochs(...states: readonly EpochState[]): EpochRecord[] {
-  return states.map((state, index) => ({ epoch: epochOf(index), state, hash: state === 'open' ? undefined : hashOf(index + 1), openedAtBlock: OPENED, activatedAtMs: START_MS }));
+  return states.map((state, index) => ({
+    epoch: epochOf(index),
+    state,
+    hash: state === 'open' ? undefined : hashOf(index + 1),
+    openedAtBlock: OPENED,
+    activatedAtMs: START_MS,
+  }));
 }
 
 export function cluster(change: Partial<ClusterView> = {}): ClusterView {
@@ -55,11 +61,23 @@ export function cluster(change: Partial<ClusterView> = {}): ClusterView {
 
 /** Both blocks alike but for what is named; the confirmed one three blocks below. */
 export function blocksOf(both: Partial<ClusterView> = {}, head: Partial<ClusterView> = {}, confirmed: Partial<ClusterView> = {}): Blocks {
-  return { head: cluster({ ...both, ...head }), confirmed: cluster({ blockNumber: HEAD - profile.confirmationBlocks, ...both, ...confirmed }) };
+  return {
+    head: cluster({ ...both, ...head }),
+    confirmed: cluster({ blockNumber: HEAD - profile.confirmationBlocks, ...both, ...confirmed }),
+  };
 }
 
 export function factsOf(blocks: Blocks, change: Partial<Facts> = {}): Facts {
-  return { self: { wallet: a, teePubkey: teePubkeyOf(a) }, profile, chain: { kind: 'fresh', blocks }, odyn: 'present', held: new Set(), candidates: [], offers: [], ...change };
+  return {
+    self: { wallet: a, teePubkey: teePubkeyOf(a) },
+    profile,
+    chain: { kind: 'fresh', blocks },
+    odyn: 'present',
+    held: new Set(),
+    candidates: [],
+    offers: [],
+    ...change,
+  };
 }
 
 export function offerOf(hash: Hash, signers: readonly Wallet[], validUntilBlock = VALID_UNTIL): Offer {

@@ -32,7 +32,8 @@ describe('the responder', () => {
       state: () => world.state,
     };
     const handler = createHandover({ view, vault, clock, log: logs.log });
-    const ask = async (wallet: Wallet = b, wanted = [{ epoch: e0, hash }]) => decodeGiven(await handler(operator(wallet, 2), encodeWanted(wanted)));
+    const ask = async (wallet: Wallet = b, wanted = [{ epoch: e0, hash }]) =>
+      decodeGiven(await handler(operator(wallet, 2), encodeWanted(wanted)));
     return { clock, logs, world, ask, handler, refreshed: () => refreshed };
   }
 
@@ -44,8 +45,19 @@ describe('the responder', () => {
   });
   it('hands over candidates by hash too, and only what it holds', async () => {
     const { ask } = setUp();
-    expect(await ask(b, [{ epoch: e1, hash: candidateHash }, { epoch: e0, hash }])).toHaveLength(2);
-    expect(await ask(b, [{ epoch: e0, hash: candidateHash }, { epoch: e1, hash }, { epoch: epochOf(9), hash }])).toEqual([]);
+    expect(
+      await ask(b, [
+        { epoch: e1, hash: candidateHash },
+        { epoch: e0, hash },
+      ]),
+    ).toHaveLength(2);
+    expect(
+      await ask(b, [
+        { epoch: e0, hash: candidateHash },
+        { epoch: e1, hash },
+        { epoch: epochOf(9), hash },
+      ]),
+    ).toEqual([]);
   });
   it('X-15 S-M2 writes no byte of a secret to its log', async () => {
     const { ask, logs } = setUp();
@@ -55,10 +67,26 @@ describe('the responder', () => {
   const not = (change: object) => three().map((each) => (each.wallet === b ? { ...each, ...change } : each));
   it.each<[string, ChainState, string]>([
     ['is no operator', { kind: 'fresh', blocks: blocksOf({ operators: [operator(a, 1), operator(c, 3)] }) }, 'handover_not_eligible'],
-    ['was removed a block ago', { kind: 'fresh', blocks: blocksOf({}, { operators: [operator(a, 1), operator(c, 3)] }) }, 'handover_not_eligible'],
-    ['is not confirmed yet', { kind: 'fresh', blocks: blocksOf({}, {}, { operators: [operator(a, 1), operator(c, 3)] }) }, 'handover_not_eligible'],
-    ['runs a version that is only deprecated', { kind: 'fresh', blocks: blocksOf({ operators: not({ eligible: false }) }) }, 'handover_not_eligible'],
-    ['lost its approval at the head', { kind: 'fresh', blocks: blocksOf({}, { operators: not({ eligible: false }) }) }, 'handover_not_eligible'],
+    [
+      'was removed a block ago',
+      { kind: 'fresh', blocks: blocksOf({}, { operators: [operator(a, 1), operator(c, 3)] }) },
+      'handover_not_eligible',
+    ],
+    [
+      'is not confirmed yet',
+      { kind: 'fresh', blocks: blocksOf({}, {}, { operators: [operator(a, 1), operator(c, 3)] }) },
+      'handover_not_eligible',
+    ],
+    [
+      'runs a version that is only deprecated',
+      { kind: 'fresh', blocks: blocksOf({ operators: not({ eligible: false }) }) },
+      'handover_not_eligible',
+    ],
+    [
+      'lost its approval at the head',
+      { kind: 'fresh', blocks: blocksOf({}, { operators: not({ eligible: false }) }) },
+      'handover_not_eligible',
+    ],
     ['is judged by a chain that is stale', { kind: 'unusable', reason: 'chain_stale', detail: '' }, 'chain_unavailable'],
   ])('S-M2 U-10 refuses a peer that %s, and leaves a record', async (_what, state, reason) => {
     const { ask, logs } = setUp(state);

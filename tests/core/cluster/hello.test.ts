@@ -8,19 +8,44 @@ import { encodeCbor } from '../../../core/wire/cbor.ts';
 import { asView, createRandom, flipped, reasonOf, signerNamed, START_MS } from '../fakes.ts';
 import type { Hello, HelloAnswer, HelloHeaders } from '../../../core/cluster/hello.ts';
 
-const [initiator, responder, stranger] = ['initiator', 'responder', 'stranger'].map(signerNamed) as [ReturnType<typeof signerNamed>, ReturnType<typeof signerNamed>, ReturnType<typeof signerNamed>];
+const [initiator, responder, stranger] = ['initiator', 'responder', 'stranger'].map(signerNamed) as [
+  ReturnType<typeof signerNamed>,
+  ReturnType<typeof signerNamed>,
+  ReturnType<typeof signerNamed>,
+];
 const random = createRandom('hello');
 const timestamp = String(START_MS / 1_000);
-const hello: Hello = { wallet: initiator.wallet, recipient: responder.wallet, incarnation: random.bytes(16), ephemeral: createEphemeral(random).publicKey, nonce: 'a nonce', timestamp };
+const hello: Hello = {
+  wallet: initiator.wallet,
+  recipient: responder.wallet,
+  incarnation: random.bytes(16),
+  ephemeral: createEphemeral(random).publicKey,
+  nonce: 'a nonce',
+  timestamp,
+};
 
 /** A hello as its wallet would sign it after `change`; what the headers say follows the body unless changed too. */
-function signed(change: Record<string, unknown> = {}, headers: Partial<HelloHeaders> = {}, by = initiator): { body: Uint8Array; headers: HelloHeaders } {
+function signed(
+  change: Record<string, unknown> = {},
+  headers: Partial<HelloHeaders> = {},
+  by = initiator,
+): { body: Uint8Array; headers: HelloHeaders } {
   const whole = { ...hello, ...change } as Hello;
   const body = encodeCbor(Object.fromEntries(Object.entries({ v: 1, kind: 'hello', ...whole }).filter(([, value]) => value !== undefined)));
-  return { body, headers: { signature: by.signNow(helloText(whole, body)), wallet: whole.wallet, nonce: whole.nonce, timestamp: whole.timestamp, ...headers } };
+  return {
+    body,
+    headers: {
+      signature: by.signNow(helloText(whole, body)),
+      wallet: whole.wallet,
+      nonce: whole.nonce,
+      timestamp: whole.timestamp,
+      ...headers,
+    },
+  };
 }
 
-const verify = ({ body, headers }: ReturnType<typeof signed>, nowMs = START_MS) => verifyHello(body, headers, responder.wallet, nowMs, recoverWallet);
+const verify = ({ body, headers }: ReturnType<typeof signed>, nowMs = START_MS) =>
+  verifyHello(body, headers, responder.wallet, nowMs, recoverWallet);
 const verdict = (...args: Parameters<typeof verify>) => reasonOf(() => verify(...args));
 
 describe('a hello', () => {
@@ -62,7 +87,8 @@ describe('a hello', () => {
   it.each(Object.keys(hello))('is refused without %s', (name) => expect(verdict(signed({ [name]: undefined }))).toBe('frame_malformed'));
   it('X-9 is refused with any byte of its body flipped: the signature covers all of it', () => {
     const { body, headers } = signed();
-    for (let index = 0; index < body.length; index += 1) expect(verdict({ body: flipped(body, index, index % 8), headers })).not.toBe('none');
+    for (let index = 0; index < body.length; index += 1)
+      expect(verdict({ body: flipped(body, index, index % 8), headers })).not.toBe('none');
   });
   it('X-9 is refused when the host between swaps the ephemeral key for its own', () => {
     const honest = signed();
@@ -73,13 +99,22 @@ describe('a hello', () => {
 
 describe('the answer to a hello', () => {
   const ours = { hello, signature: signed().headers.signature as string };
-  const answer: HelloAnswer = { wallet: responder.wallet, recipient: initiator.wallet, incarnation: random.bytes(16), ephemeral: createEphemeral(random).publicKey, session: random.bytes(16) };
+  const answer: HelloAnswer = {
+    wallet: responder.wallet,
+    recipient: initiator.wallet,
+    incarnation: random.bytes(16),
+    ephemeral: createEphemeral(random).publicKey,
+    session: random.bytes(16),
+  };
 
   function answered(change: Record<string, unknown> = {}, by = responder, clientSignature = ours.signature) {
-    const body = encodeCbor(Object.fromEntries(Object.entries({ v: 1, kind: 'hello', ...answer, ...change }).filter(([, value]) => value !== undefined)));
+    const body = encodeCbor(
+      Object.fromEntries(Object.entries({ v: 1, kind: 'hello', ...answer, ...change }).filter(([, value]) => value !== undefined)),
+    );
     return { body, signature: by.signNow(helloAnswerText(clientSignature, responder.wallet, body)) as string | null };
   }
-  const read = ({ body, signature }: { body: Uint8Array; signature: string | null }) => verifyHelloAnswer(body, signature, ours, recoverWallet);
+  const read = ({ body, signature }: { body: Uint8Array; signature: string | null }) =>
+    verifyHelloAnswer(body, signature, ours, recoverWallet);
   const reason = (given: { body: Uint8Array; signature: string | null }) => reasonOf(() => read(given));
 
   it('is read as it was written', () => {
@@ -106,7 +141,9 @@ describe('the answer to a hello', () => {
   it('X-9 is refused with any byte flipped, and with keys swapped by the host between', () => {
     const { body, signature } = answered();
     for (let index = 0; index < body.length; index += 1) expect(reason({ body: flipped(body, index), signature })).not.toBe('none');
-    expect(reason({ body: encodeHelloAnswer({ ...answer, ephemeral: createEphemeral(random).publicKey }), signature })).toBe('peer_answer_odd');
+    expect(reason({ body: encodeHelloAnswer({ ...answer, ephemeral: createEphemeral(random).publicKey }), signature })).toBe(
+      'peer_answer_odd',
+    );
     expect(reason({ body, signature: `0x${hex(flipped(parseHex(signature as string) as Uint8Array, 40))}` })).toBe('peer_answer_odd');
   });
 });

@@ -20,7 +20,16 @@ describe('an ephemeral key', () => {
   it('refuses what is no point of its curve', () => {
     const p256 = createECDH('prime256v1');
     p256.generateKeys();
-    const odd = [flipped(two.publicKey, 96), flipped(two.publicKey, 0), two.publicKey.subarray(0, 96), new Uint8Array(97), Uint8Array.of(0), new Uint8Array(0), Uint8Array.of(4, ...new Uint8Array(96)), new Uint8Array(p256.getPublicKey())];
+    const odd = [
+      flipped(two.publicKey, 96),
+      flipped(two.publicKey, 0),
+      two.publicKey.subarray(0, 96),
+      new Uint8Array(97),
+      Uint8Array.of(0),
+      new Uint8Array(0),
+      Uint8Array.of(4, ...new Uint8Array(96)),
+      new Uint8Array(p256.getPublicKey()),
+    ];
     for (const point of odd) expect(reasonOf(() => one.agree(point))).toBe('frame_malformed');
   });
 });
@@ -35,7 +44,13 @@ describe('the keys of a session', () => {
     expect(keys.toInitiator).toHaveLength(32);
   });
   it('differ with one bit of either hello, of the secret, and with a moved boundary between the two', () => {
-    const others = [deriveSessionKeys(shared, flipped(request), answer), deriveSessionKeys(shared, request, flipped(answer)), deriveSessionKeys(flipped(shared), request, answer), deriveSessionKeys(shared, utf8('requesta'), utf8('nswer')), deriveSessionKeys(shared, answer, request)];
+    const others = [
+      deriveSessionKeys(shared, flipped(request), answer),
+      deriveSessionKeys(shared, request, flipped(answer)),
+      deriveSessionKeys(flipped(shared), request, answer),
+      deriveSessionKeys(shared, utf8('requesta'), utf8('nswer')),
+      deriveSessionKeys(shared, answer, request),
+    ];
     for (const other of others) expect(other.toResponder).not.toEqual(keys.toResponder);
   });
 });

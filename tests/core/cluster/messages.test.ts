@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { decodeEndorsements, decodeGiven, decodeWanted, encodeEndorsements, encodeGiven, encodeWanted } from '../../../core/cluster/messages.ts';
+import {
+  decodeEndorsements,
+  decodeGiven,
+  decodeWanted,
+  encodeEndorsements,
+  encodeGiven,
+  encodeWanted,
+} from '../../../core/cluster/messages.ts';
 import { HANDOVER_SECRETS_MAX } from '../../../core/limits.ts';
 import { encodeCbor } from '../../../core/wire/cbor.ts';
 import { epochOf, hashOf, reasonOf, signerNamed } from '../fakes.ts';
@@ -42,5 +49,6 @@ describe('messages', () => {
     ['S-C3 a secret as text', () => give({ secret: '07'.repeat(32) })],
     ['S-C3 the old plaintext form', () => decodeGiven(encodeCbor({ secret }))],
   ])('are refused with %s', (_what, read) => expect(reasonOf(read)).toBe('frame_malformed'));
-  it('are read with as many secrets as one frame may ask for', () => expect(want(...Array<object>(HANDOVER_SECRETS_MAX).fill({ epoch: 0, hash: x }))).toHaveLength(HANDOVER_SECRETS_MAX));
+  it('are read with as many secrets as one frame may ask for', () =>
+    expect(want(...Array<object>(HANDOVER_SECRETS_MAX).fill({ epoch: 0, hash: x }))).toHaveLength(HANDOVER_SECRETS_MAX));
 });

@@ -59,14 +59,38 @@ describe('a peer’s URL', () => {
   ])('is refused with %s', (_what, url) => expect(peerOrigin(url, https)).toBeUndefined());
 
   it.each([
-    '127.0.0.1', '127.1', '2130706433', '0x7f000001', '0x7f.1', '0177.0.0.1', '017700000001', '0', '0.0.0.0', '10.0.0.1', '169.254.169.254', '192.168.0.1',
-    '[::1]', '[::]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[0:0:0:0:0:0:0:1]', '[fd00::1]', '[fe80::1]', '[64:ff9b::7f00:1]', '8.8.8.8', '１２７.０.０.１', '①②⑦.0.0.1', '127。0。0。1',
+    '127.0.0.1',
+    '127.1',
+    '2130706433',
+    '0x7f000001',
+    '0x7f.1',
+    '0177.0.0.1',
+    '017700000001',
+    '0',
+    '0.0.0.0',
+    '10.0.0.1',
+    '169.254.169.254',
+    '192.168.0.1',
+    '[::1]',
+    '[::]',
+    '[::ffff:127.0.0.1]',
+    '[::ffff:7f00:1]',
+    '[0:0:0:0:0:0:0:1]',
+    '[fd00::1]',
+    '[fe80::1]',
+    '[64:ff9b::7f00:1]',
+    '8.8.8.8',
+    '１２７.０.０.１',
+    '①②⑦.0.0.1',
+    '127。0。0。1',
   ])('S-H2 is refused with the address literal %s, however it is spelt', (host) => {
     expect(peerOrigin(`https://${host}`, https)).toBeUndefined();
     expect(peerOrigin(`https://${host}:8443/`, https)).toBeUndefined();
     expect(peerOrigin(`https://${host}`, { ...https, hostSuffixes: ['.0.1', '.0.0.1', '.example'] })).toBeUndefined();
   });
-  it.each(['localhost', 'LOCALHOST', 'localhost.', 'metadata', 'metadata.google.internal'])('is refused with the name %s', (host) => expect(peerOrigin(`https://${host}`, https)).toBeUndefined());
+  it.each(['localhost', 'LOCALHOST', 'localhost.', 'metadata', 'metadata.google.internal'])('is refused with the name %s', (host) =>
+    expect(peerOrigin(`https://${host}`, https)).toBeUndefined(),
+  );
 });
 
 describe('an allowed host', () => {
@@ -76,5 +100,13 @@ describe('an allowed host', () => {
     ['http://[::1]:8787', 'http://[::1]:8787'],
     ['http://2130706433:8787', 'http://127.0.0.1:8787'],
   ])('%s is dialled as %s, because the profile lists what it means', (url, origin) => expect(peerOrigin(url, loopback)).toBe(origin));
-  it.each(['http://127.0.0.2:8787', 'http://10.0.0.1', 'https://127.0.0.1', 'http://127.0.0.1.nova.example', 'http://127.0.0.1:6379', 'http://node.nova.example', 'http://x.localhost'])('%s is not', (url) => expect(peerOrigin(url, loopback)).toBeUndefined());
+  it.each([
+    'http://127.0.0.2:8787',
+    'http://10.0.0.1',
+    'https://127.0.0.1',
+    'http://127.0.0.1.nova.example',
+    'http://127.0.0.1:6379',
+    'http://node.nova.example',
+    'http://x.localhost',
+  ])('%s is not', (url) => expect(peerOrigin(url, loopback)).toBeUndefined());
 });

@@ -31,7 +31,9 @@ describe('the turn', () => {
     [OPENED + 3 * WINDOW, a],
     [OPENED + 4 * WINDOW - 1, a],
     [OPENED - 5, a],
-  ])('at block %i is with the next in line', (block, proposer) => expect(proposersNow(at(block), open, profile)).toEqual([proposer, proposer]));
+  ])('at block %i is with the next in line', (block, proposer) =>
+    expect(proposersNow(at(block), open, profile)).toEqual([proposer, proposer]),
+  );
   it('moves first at the head: between the two, both may offer, the confirmed one first', () => {
     expect(proposersNow(at(OPENED + WINDOW - 3, OPENED + WINDOW), open, profile)).toEqual([a, b]);
   });

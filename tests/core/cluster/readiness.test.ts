@@ -24,12 +24,16 @@ describe('the gate', () => {
     expect(decide(factsOf(blocksOf(born), { held: new Set([e0]) }))).toEqual({ gate: { kind: 'serving', epoch: e0 }, step: NONE });
   });
   it('serves the active of several epochs, all held', () => {
-    expect(decide(factsOf(blocksOf({ epochs: epochs('retired', 'previous', 'active') }), { held: new Set([1, 2].map(epochOf)) })).gate).toEqual({ kind: 'serving', epoch: 2 });
+    expect(
+      decide(factsOf(blocksOf({ epochs: epochs('retired', 'previous', 'active') }), { held: new Set([1, 2].map(epochOf)) })).gate,
+    ).toEqual({ kind: 'serving', epoch: 2 });
   });
   it('X-12 serves on while the next epoch is open, and while it is active at the head only', () => {
     const held = new Set([e0]);
     expect(decide(factsOf(blocksOf({ epochs: epochs('active', 'open') }), { held })).gate).toEqual({ kind: 'serving', epoch: 0 });
-    expect(decide(factsOf(blocksOf({ epochs: epochs('active', 'open') }, { epochs: epochs('previous', 'active') }), { held })).gate).toEqual({ kind: 'serving', epoch: 0 });
+    expect(
+      decide(factsOf(blocksOf({ epochs: epochs('active', 'open') }, { epochs: epochs('previous', 'active') }), { held })).gate,
+    ).toEqual({ kind: 'serving', epoch: 0 });
   });
 
   const held: Partial<Facts> = { held: new Set([e0]) };
@@ -37,10 +41,25 @@ describe('the gate', () => {
   const rows: readonly (readonly [UnreadyReason, string, Blocks, Partial<Facts>])[] = [
     ['wallet_changed', 'Odyn answers with another wallet', blocksOf(born), { ...held, odyn: 'changed' }],
     ['odyn_unreachable', 'Odyn does not answer', blocksOf(born), { ...held, odyn: 'unreachable' }],
-    ['chain_unreadable', 'no block was ever read', blocksOf(born), { ...held, chain: { kind: 'unusable', reason: 'chain_unreadable', detail: '' } }],
+    [
+      'chain_unreadable',
+      'no block was ever read',
+      blocksOf(born),
+      { ...held, chain: { kind: 'unusable', reason: 'chain_unreadable', detail: '' } },
+    ],
     ['chain_stale', 'the head is too old', blocksOf(born), { ...held, chain: { kind: 'unusable', reason: 'chain_stale', detail: '' } }],
-    ['chain_clock_ahead', 'the head is in the future', blocksOf(born), { ...held, chain: { kind: 'unusable', reason: 'chain_clock_ahead', detail: '' } }],
-    ['chain_mismatch', 'the registry is not the profile’s', blocksOf(born), { ...held, chain: { kind: 'unusable', reason: 'chain_mismatch', detail: '' } }],
+    [
+      'chain_clock_ahead',
+      'the head is in the future',
+      blocksOf(born),
+      { ...held, chain: { kind: 'unusable', reason: 'chain_clock_ahead', detail: '' } },
+    ],
+    [
+      'chain_mismatch',
+      'the registry is not the profile’s',
+      blocksOf(born),
+      { ...held, chain: { kind: 'unusable', reason: 'chain_mismatch', detail: '' } },
+    ],
     ['not_registered', 'it is in no operator set', blocksOf({ ...born, operators: unregistered }), held],
     ['not_registered', 'it is registered at the head only', blocksOf(born, {}, { operators: unregistered }), held],
     ['not_registered', 'it was removed at the head', blocksOf(born, { operators: unregistered }), held],
@@ -48,7 +67,12 @@ describe('the gate', () => {
     ['not_live', 'its instance died at the head', blocksOf(born, { operators: dead }), held],
     ['not_live', 'its instance is live at the head only', blocksOf(born, {}, { operators: dead }), held],
     ['tee_key_mismatch', 'the registry shows another TEE key', blocksOf({ ...born, operators: three({ teePubkey: 'ab' }) }), held],
-    ['url_refused', 'its own URL is one that no peer may dial', blocksOf({ ...born, operators: three({ instanceUrl: 'https://127.0.0.1' }) }), held],
+    [
+      'url_refused',
+      'its own URL is one that no peer may dial',
+      blocksOf({ ...born, operators: three({ instanceUrl: 'https://127.0.0.1' }) }),
+      held,
+    ],
     ['not_eligible', 'it lacks a secret that its version may not be given', blocksOf({ ...born, operators: deprecated }), {}],
     ['not_eligible', 'it lost its eligibility at the head', blocksOf(born, { operators: deprecated }), {}],
     ['not_eligible', 'its eligibility is not confirmed', blocksOf(born, {}, { operators: deprecated }), {}],
@@ -56,14 +80,24 @@ describe('the gate', () => {
     ['fetching_secret', 'it lacks a previous secret', blocksOf({ epochs: epochs('previous', 'active') }), { held: new Set([e1]) }],
     ['genesis_not_open', 'there is no epoch yet', blocksOf({ epochs: [] }), {}],
     ['awaiting_proposal', 'nobody offered a candidate', blocksOf(), {}],
-    ['awaiting_proposal', 'nobody is eligible to offer one', blocksOf({ operators: three({ eligible: false }).map((each) => ({ ...each, eligible: false })) }), {}],
+    [
+      'awaiting_proposal',
+      'nobody is eligible to offer one',
+      blocksOf({ operators: three({ eligible: false }).map((each) => ({ ...each, eligible: false })) }),
+      {},
+    ],
     ['awaiting_proposal', 'an offer is signed by strangers only', blocksOf(), offered(signerNamed('stranger').wallet)],
     ['collecting_endorsements', 'one of a majority of two has signed', blocksOf(), offered(a)],
     ['awaiting_activation', 'a majority has signed', blocksOf(), offered(a, b)],
     ['awaiting_activation', 'it is active at the head and not confirmed', blocksOf({}, born), {}],
     ['cluster_reset', 'every epoch was lost', blocksOf({ epochs: epochs('lost') }), held],
     ['cluster_reset', 'every epoch was lost at the head', blocksOf(born, { epochs: epochs('lost') }), held],
-    ['cluster_reset', 'the head holds another hash', blocksOf(born, { epochs: epochs('active').map((epoch) => ({ ...epoch, hash: y })) }), held],
+    [
+      'cluster_reset',
+      'the head holds another hash',
+      blocksOf(born, { epochs: epochs('active').map((epoch) => ({ ...epoch, hash: y })) }),
+      held,
+    ],
     ['cluster_reset', 'the head does not list the epoch', blocksOf(born, { epochs: [] }), held],
     ['awaiting_proposal', 'every epoch was lost and the next is open', blocksOf({ epochs: epochs('lost', 'open') }), held],
   ];
@@ -92,7 +126,11 @@ describe('the gate', () => {
       fetching_secret: true,
       cluster_reset: true,
     };
-    expect([...new Set(rows.map(([reason]) => reason))].toSorted()).toEqual(Object.entries(all).flatMap(([reason, given]) => (given ? [reason] : [])).toSorted());
+    expect([...new Set(rows.map(([reason]) => reason))].toSorted()).toEqual(
+      Object.entries(all)
+        .flatMap(([reason, given]) => (given ? [reason] : []))
+        .toSorted(),
+    );
   });
   it('S-H4 asks for no step while it is unfit', () => {
     for (const [reason, , blocks, change] of rows) {
@@ -107,8 +145,12 @@ describe('the gate', () => {
   });
   it('names in its detail whose proposal it waits for, and how many have signed', () => {
     expect(decide(factsOf(blocksOf())).gate).toMatchObject({ detail: `epoch 0, proposer ${a}` });
-    expect(decide(factsOf(blocksOf({ operators: three().map((each) => ({ ...each, eligible: false })) }))).gate).toMatchObject({ detail: 'epoch 0, proposer none' });
-    expect(decide(factsOf(blocksOf(), { offers: [offerOf(x, [a]), offerOf(y, [])] })).gate).toMatchObject({ detail: '1 of 2 endorsements' });
+    expect(decide(factsOf(blocksOf({ operators: three().map((each) => ({ ...each, eligible: false })) }))).gate).toMatchObject({
+      detail: 'epoch 0, proposer none',
+    });
+    expect(decide(factsOf(blocksOf(), { offers: [offerOf(x, [a]), offerOf(y, [])] })).gate).toMatchObject({
+      detail: '1 of 2 endorsements',
+    });
     expect(decide(factsOf(blocksOf({ epochs: [] }))).gate).toMatchObject({ detail: '3 of 3 operators are live' });
   });
 });
@@ -118,15 +160,28 @@ describe('the step', () => {
 
   it('fetches a secret that is missing, the oldest first', () => {
     expect(step({}, blocksOf(born))).toEqual({ kind: 'fetchSecret', epoch: 0, hash: hashOf(1) });
-    expect(step({ held: new Set([e0]) }, blocksOf({ epochs: epochs('previous', 'active') }))).toEqual({ kind: 'fetchSecret', epoch: 1, hash: hashOf(2) });
+    expect(step({ held: new Set([e0]) }, blocksOf({ epochs: epochs('previous', 'active') }))).toEqual({
+      kind: 'fetchSecret',
+      epoch: 1,
+      hash: hashOf(2),
+    });
   });
-  it('generates when it is the proposer and holds nothing', () => expect(step()).toEqual({ kind: 'generate', epoch: 0, validUntilBlock: VALID_UNTIL }));
+  it('generates when it is the proposer and holds nothing', () =>
+    expect(step()).toEqual({ kind: 'generate', epoch: 0, validUntilBlock: VALID_UNTIL }));
   it('generates for a rotation as for genesis', () => {
-    expect(step({ held: new Set([e0]) }, blocksOf({ epochs: epochs('active', 'open') }))).toEqual({ kind: 'generate', epoch: 1, validUntilBlock: VALID_UNTIL });
+    expect(step({ held: new Set([e0]) }, blocksOf({ epochs: epochs('active', 'open') }))).toEqual({
+      kind: 'generate',
+      epoch: 1,
+      validUntilBlock: VALID_UNTIL,
+    });
   });
   it('S-C1 generates nothing when it is another’s turn', () => expect(step(asSelfNamed('b'), blocksOf())).toEqual(NONE));
   it('generates in its own later turn', () => {
-    const later = blocksOf({}, { blockNumber: OPENED + profile.proposalWindowBlocks + 5 }, { blockNumber: OPENED + profile.proposalWindowBlocks + 2 });
+    const later = blocksOf(
+      {},
+      { blockNumber: OPENED + profile.proposalWindowBlocks + 5 },
+      { blockNumber: OPENED + profile.proposalWindowBlocks + 2 },
+    );
     expect(step(asSelfNamed('b'), later)).toMatchObject({ kind: 'generate' });
     expect(step({}, later)).toEqual(NONE);
   });
@@ -146,21 +201,45 @@ describe('the step', () => {
       expect(step({ candidates: [x, y], offers })).toEqual({ kind: 'endorse', epoch: 0, hash: y, validUntilBlock: VALID_UNTIL });
     });
     it('re-offers the smaller of two hashes with equal support, whatever the order', () => {
-      for (const candidates of [[x, y], [y, x]]) expect(step({ candidates })).toEqual({ kind: 'endorse', epoch: 0, hash: x, validUntilBlock: VALID_UNTIL });
+      for (const candidates of [
+        [x, y],
+        [y, x],
+      ])
+        expect(step({ candidates })).toEqual({ kind: 'endorse', epoch: 0, hash: x, validUntilBlock: VALID_UNTIL });
     });
     it('joins a standing offer of that hash while it lives long enough', () => {
       const long = HEAD + ENDORSEMENT_LIFE_BLOCKS / 2 + 1;
-      expect(step({ candidates: [x], offers: [offerOf(x, [b], long)] })).toEqual({ kind: 'endorse', epoch: 0, hash: x, validUntilBlock: long });
-      expect(step({ candidates: [x], offers: [offerOf(x, [b], long - 1)] })).toEqual({ kind: 'endorse', epoch: 0, hash: x, validUntilBlock: VALID_UNTIL });
+      expect(step({ candidates: [x], offers: [offerOf(x, [b], long)] })).toEqual({
+        kind: 'endorse',
+        epoch: 0,
+        hash: x,
+        validUntilBlock: long,
+      });
+      expect(step({ candidates: [x], offers: [offerOf(x, [b], long - 1)] })).toEqual({
+        kind: 'endorse',
+        epoch: 0,
+        hash: x,
+        validUntilBlock: VALID_UNTIL,
+      });
     });
     it('waits when its own offer stands', () => expect(step({ candidates: [x], offers: [offerOf(x, [a])] })).toEqual(NONE));
     it('offers again when its own offer is about to expire', () => {
       expect(step({ candidates: [x], offers: [offerOf(x, [a], HEAD + ENDORSEMENT_MARGIN_BLOCKS + 1)] })).toEqual(NONE);
-      expect(step({ candidates: [x], offers: [offerOf(x, [a], HEAD + ENDORSEMENT_MARGIN_BLOCKS)] })).toEqual({ kind: 'endorse', epoch: 0, hash: x, validUntilBlock: VALID_UNTIL });
+      expect(step({ candidates: [x], offers: [offerOf(x, [a], HEAD + ENDORSEMENT_MARGIN_BLOCKS)] })).toEqual({
+        kind: 'endorse',
+        epoch: 0,
+        hash: x,
+        validUntilBlock: VALID_UNTIL,
+      });
     });
     it('fetches back, after a loss of memory, what its wallet has endorsed, before it draws anything', () => {
       expect(step({ offers: [offerOf(x, [a])] })).toEqual({ kind: 'fetchCandidate', epoch: 0, hash: x, holders: [] });
-      expect(step({ offers: [offerOf(x, [a, b])] }, blocksOf({}, { majority: 3 }))).toEqual({ kind: 'fetchCandidate', epoch: 0, hash: x, holders: [b] });
+      expect(step({ offers: [offerOf(x, [a, b])] }, blocksOf({}, { majority: 3 }))).toEqual({
+        kind: 'fetchCandidate',
+        epoch: 0,
+        hash: x,
+        holders: [b],
+      });
     });
   });
 
@@ -171,11 +250,21 @@ describe('the step', () => {
     });
     it('S-C1 endorses it only once it is held', () => {
       expect(step({ ...asB, offers: [offerOf(x, [a])], candidates: [y] })).toMatchObject({ kind: 'fetchCandidate' });
-      expect(step({ ...asB, offers: [offerOf(x, [a])], candidates: [x] })).toEqual({ kind: 'endorse', epoch: 0, hash: x, validUntilBlock: VALID_UNTIL });
+      expect(step({ ...asB, offers: [offerOf(x, [a])], candidates: [x] })).toEqual({
+        kind: 'endorse',
+        epoch: 0,
+        hash: x,
+        validUntilBlock: VALID_UNTIL,
+      });
     });
-    it('neither fetches nor endorses what only a non-proposer offers', () => expect(step({ ...asB, offers: [offerOf(x, [c])], candidates: [x] })).toEqual(NONE));
+    it('neither fetches nor endorses what only a non-proposer offers', () =>
+      expect(step({ ...asB, offers: [offerOf(x, [c])], candidates: [x] })).toEqual(NONE));
     it('takes the offer of the proposer at the head, when the turn has just moved on', () => {
-      const moving = blocksOf({}, { blockNumber: OPENED + profile.proposalWindowBlocks }, { blockNumber: OPENED + profile.proposalWindowBlocks - 3 });
+      const moving = blocksOf(
+        {},
+        { blockNumber: OPENED + profile.proposalWindowBlocks },
+        { blockNumber: OPENED + profile.proposalWindowBlocks - 3 },
+      );
       const valid = OPENED + profile.proposalWindowBlocks + ENDORSEMENT_LIFE_BLOCKS;
       expect(step({ ...asSelfNamed('c'), offers: [offerOf(x, [b], valid)] }, moving)).toMatchObject({ kind: 'fetchCandidate' });
       expect(step({ ...asSelfNamed('c'), offers: [offerOf(x, [a], valid)] }, moving)).toMatchObject({ kind: 'fetchCandidate' });
@@ -197,7 +286,10 @@ describe('the step', () => {
   describe('of whoever relays', () => {
     const offers = [offerOf(x, [a, b])];
     it('is the proposer’s at once', () => expect(step({ candidates: [x], offers })).toEqual({ kind: 'relay', epoch: 0, offer: offers[0] }));
-    it.each([['b', 1], ['c', 2]])('is %s’s some blocks later, so that one transaction is sent and not one per node', (name, place) => {
+    it.each([
+      ['b', 1],
+      ['c', 2],
+    ])('is %s’s some blocks later, so that one transaction is sent and not one per node', (name, place) => {
       const at = (head: number) => step({ ...asSelfNamed(name), candidates: [x], offers }, blocksOf({}, { blockNumber: head }));
       expect(at(HEAD + place * RELAY_STEP_BLOCKS - 1)).not.toMatchObject({ kind: 'relay' });
       expect(at(HEAD + place * RELAY_STEP_BLOCKS)).toMatchObject({ kind: 'relay' });
@@ -211,9 +303,12 @@ describe('the step', () => {
       expect(step({ candidates: [x], offers }, without)).toEqual(NONE);
     });
     it('relays nothing that is about to expire', () => {
-      expect(step({ candidates: [x], offers: [offerOf(x, [a, b], HEAD + ENDORSEMENT_MARGIN_BLOCKS)] })).not.toMatchObject({ kind: 'relay' });
+      expect(step({ candidates: [x], offers: [offerOf(x, [a, b], HEAD + ENDORSEMENT_MARGIN_BLOCKS)] })).not.toMatchObject({
+        kind: 'relay',
+      });
     });
-    it('relays another’s offer without holding it: anyone may', () => expect(step({ offers: [offerOf(x, [b, c])] })).toMatchObject({ kind: 'relay' }));
+    it('relays another’s offer without holding it: anyone may', () =>
+      expect(step({ offers: [offerOf(x, [b, c])] })).toMatchObject({ kind: 'relay' }));
   });
 
   it('S-H4 the tables above hold every kind of step', () => {

@@ -65,7 +65,8 @@ function setUp() {
       return host.answer(answer.body, answer.signature);
     },
   };
-  const say = async (text: string, type: 'endorsement' | 'handover' = 'handover') => parseUtf8(await a.sessions.call(b.wallet, wireToB, type, utf8(text)));
+  const say = async (text: string, type: 'endorsement' | 'handover' = 'handover') =>
+    parseUtf8(await a.sessions.call(b.wallet, wireToB, type, utf8(text)));
   const isHello = (message: Sent) => message.headers['x-kms-signature'] !== undefined;
   return {
     clock,
@@ -276,8 +277,15 @@ describe('a responder', () => {
   });
   it('knows no session that it did not open', async () => {
     const random = createRandom('stranger');
-    const made = { id: random.bytes(16), initiatorIncarnation: random.bytes(16), responderIncarnation: random.bytes(16), keys: { toResponder: random.bytes(32), toInitiator: random.bytes(32) } };
-    expect(await reasonOfAsync(world.b.sessions.acceptFrame(sealFrame(made, 'toResponder', 'handover', 1, utf8('x'))))).toBe('session_unknown');
+    const made = {
+      id: random.bytes(16),
+      initiatorIncarnation: random.bytes(16),
+      responderIncarnation: random.bytes(16),
+      keys: { toResponder: random.bytes(32), toInitiator: random.bytes(32) },
+    };
+    expect(await reasonOfAsync(world.b.sessions.acceptFrame(sealFrame(made, 'toResponder', 'handover', 1, utf8('x'))))).toBe(
+      'session_unknown',
+    );
     expect(await reasonOfAsync(world.b.sessions.acceptFrame(utf8('x')))).toBe('frame_malformed');
   });
   it('S-L9 shares nothing with another node: a session of one is unknown to the other', async () => {

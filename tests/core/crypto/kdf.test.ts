@@ -14,14 +14,21 @@ describe.each(vectors.keys)('the vector of $name', ({ app, epoch, path, context,
   it('is met', () => expect(derive()).toBe(key));
   it('is met from a secret that is a view with an offset', () => expect(derive({}, asView(secret))).toBe(key));
   it('is missed with a flipped bit of the secret, another app, epoch, path or context', () => {
-    const others = [derive({}, flipped(secret, 31)), derive({ appId: (BigInt(app) + 1n) as AppId }), derive({ epoch: epochOf(epoch + 1) }), derive({ path: `${path}x` }), derive({ context: `${context}x` })];
+    const others = [
+      derive({}, flipped(secret, 31)),
+      derive({ appId: (BigInt(app) + 1n) as AppId }),
+      derive({ epoch: epochOf(epoch + 1) }),
+      derive({ path: `${path}x` }),
+      derive({ context: `${context}x` }),
+    ];
     for (const other of others) expect(other).not.toBe(key);
   });
 });
 
 describe('the info of a derivation', () => {
   it.each(vectors.infos)('U-1 is frozen for $name', ({ path, context, info }) => expect(derivationInfo(path, context)).toBe(info));
-  it('U-1 tells a path with a colon from a path with a context', () => expect(derivationInfo('a:b', '')).not.toBe(derivationInfo('a', 'b')));
+  it('U-1 tells a path with a colon from a path with a context', () =>
+    expect(derivationInfo('a:b', '')).not.toBe(derivationInfo('a', 'b')));
 });
 
 describe('internal keys', () => {

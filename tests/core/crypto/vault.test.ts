@@ -99,7 +99,10 @@ describe('a candidate', () => {
   });
   it('becomes the secret when it won, and the losers are wiped', () => {
     const vault = vaultWith(1, 2, 3);
-    expect(vault.settle([usable(2)])).toMatchObject({ installed: [{ epoch: e0, hash: hashOfSecret(2) }], wiped: [{ epoch: e0, count: 2 }] });
+    expect(vault.settle([usable(2)])).toMatchObject({
+      installed: [{ epoch: e0, hash: hashOfSecret(2) }],
+      wiped: [{ epoch: e0, count: 2 }],
+    });
     expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(2), derivation));
     expect(vault.candidates(e0)).toEqual([]);
     expect(vault.handOver(e0, hashOfSecret(1))).toBeUndefined();

@@ -26,7 +26,9 @@ describe.each(vectors.signatures)('the vector of $name', ({ text, signer, signat
     expect(recoverWallet(text, signature(r, ORDER - s, v === 27 ? 28 : 27))).toBeUndefined();
     expect(recoverWallet(text, signature(r, ORDER - s, v))).toBeUndefined();
   });
-  it.each([2, 3, 4, 26, 29, 31, 35, 128, 255])('refuses v = %i', (odd) => expect(recoverWallet(text, signature(r, s, odd))).toBeUndefined());
+  it.each([2, 3, 4, 26, 29, 31, 35, 128, 255])('refuses v = %i', (odd) =>
+    expect(recoverWallet(text, signature(r, s, odd))).toBeUndefined(),
+  );
   it.each<[string, bigint, bigint]>([
     ['r = 0', 0n, s],
     ['s = 0', r, 0n],
@@ -36,7 +38,9 @@ describe.each(vectors.signatures)('the vector of $name', ({ text, signer, signat
     ['r of all ones', 2n ** 256n - 1n, s],
     ['s of all ones', r, 2n ** 256n - 1n],
   ])('refuses %s', (_what, oddR, oddS) => expect(recoverWallet(text, signature(oddR, oddS, v))).toBeUndefined());
-  it.each([0, 1, 64, 66, 130])('refuses %i bytes', (length) => expect(recoverWallet(text, concat(bytes, bytes).subarray(0, length))).toBeUndefined());
+  it.each([0, 1, 64, 66, 130])('refuses %i bytes', (length) =>
+    expect(recoverWallet(text, concat(bytes, bytes).subarray(0, length))).toBeUndefined(),
+  );
 });
 
 describe('a signature that recovers to infinity', () => {
@@ -64,9 +68,12 @@ describe('a signature that recovers to infinity', () => {
 describe('the text of a signature', () => {
   const header = signerNamed('a').signNow('text');
   it('is read with and without 0x, in any case', () => {
-    for (const text of [header, header.slice(2), header.toUpperCase()]) expect(hex(parseSignature(text) as Uint8Array)).toBe(header.slice(2));
+    for (const text of [header, header.slice(2), header.toUpperCase()])
+      expect(hex(parseSignature(text) as Uint8Array)).toBe(header.slice(2));
   });
-  it.each([`${header}00`, header.slice(0, -2), header.slice(0, -1), `${header} `, '', '0x', 'signature'])('is refused as %j', (text) => expect(parseSignature(text)).toBeUndefined());
+  it.each([`${header}00`, header.slice(0, -2), header.slice(0, -1), `${header} `, '', '0x', 'signature'])('is refused as %j', (text) =>
+    expect(parseSignature(text)).toBeUndefined(),
+  );
   it('counts the bytes of the message, not its characters', () => {
     const signer = signerNamed('a');
     expect(recoverWallet('ключ', parseSignature(signer.signNow('ключ')) as Uint8Array)).toBe(signer.wallet);

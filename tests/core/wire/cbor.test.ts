@@ -10,10 +10,16 @@ const decode = (bytes: Uint8Array) => decodeCborMap(bytes, ['a', 'b', 'c']);
 const fromHex = (text: string) => parseHex(text) as Uint8Array;
 
 describe('a map from a peer', () => {
-  it('is read', () => expect([...decode(good)]).toEqual([['a', 1], ['b', 'text'], ['c', Uint8Array.of(1, 2)]]));
+  it('is read', () =>
+    expect([...decode(good)]).toEqual([
+      ['a', 1],
+      ['b', 'text'],
+      ['c', Uint8Array.of(1, 2)],
+    ]));
   it('is read from a view with an offset', () => expect(readBytes(decode(asView(good)), 'c', 2)).toEqual(Uint8Array.of(1, 2)));
   it('is refused when cut short anywhere', () => {
-    for (let length = 0; length < good.length; length += 1) expect(reasonOf(() => decode(good.subarray(0, length)))).toBe('frame_malformed');
+    for (let length = 0; length < good.length; length += 1)
+      expect(reasonOf(() => decode(good.subarray(0, length)))).toBe('frame_malformed');
   });
   it.each([
     ['extended by a byte', concat(good, Uint8Array.of(0))],
@@ -44,22 +50,38 @@ describe('a map from a peer', () => {
     expect(reasonOf(() => decode(concat(fromHex('a16161'), new Uint8Array(200_000).fill(0x81), Uint8Array.of(0))))).toBe('frame_malformed');
   });
   it('is refused when it claims more than it holds', () => {
-    for (const claim of ['ba00ffffff', 'a161619affffffff', 'a161615affffffff', 'a161617bffffffffffffffff']) expect(reasonOf(() => decode(fromHex(claim)))).toBe('frame_malformed');
+    for (const claim of ['ba00ffffff', 'a161619affffffff', 'a161615affffffff', 'a161617bffffffffffffffff'])
+      expect(reasonOf(() => decode(fromHex(claim)))).toBe('frame_malformed');
   });
   it('is a value or a refusal, whatever the bytes', () =>
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 80 }), fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, byte]) => Uint8Array.from(good).fill(byte, at, at + 1))), (bytes) => {
-        try {
-          decode(bytes);
-        } catch (error) {
-          expect(error).toBeInstanceOf(Refusal);
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 80 }),
+          fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, byte]) => Uint8Array.from(good).fill(byte, at, at + 1)),
+        ),
+        (bytes) => {
+          try {
+            decode(bytes);
+          } catch (error) {
+            expect(error).toBeInstanceOf(Refusal);
+          }
+        },
+      ),
     ));
 });
 
 describe('members', () => {
-  const map = new Map<string, unknown>([['text', 'abc'], ['bytes', Uint8Array.of(1, 2, 3)], ['count', 7], ['list', [1, 2]], ['big', 2n ** 60n], ['half', 1.5], ['less', -1], ['unsafe', 2 ** 53]]);
+  const map = new Map<string, unknown>([
+    ['text', 'abc'],
+    ['bytes', Uint8Array.of(1, 2, 3)],
+    ['count', 7],
+    ['list', [1, 2]],
+    ['big', 2n ** 60n],
+    ['half', 1.5],
+    ['less', -1],
+    ['unsafe', 2 ** 53],
+  ]);
   it('are read', () => {
     expect(readText(map, 'text', 3)).toBe('abc');
     expect(readBytes(map, 'bytes', 3)).toHaveLength(3);

@@ -16,7 +16,9 @@ describe('the canonical form', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const reversed = JSON.parse(JSON.stringify(value), (_key, member: unknown) =>
-          typeof member === 'object' && member !== null && !Array.isArray(member) ? Object.fromEntries(Object.entries(member).toReversed()) : member,
+          typeof member === 'object' && member !== null && !Array.isArray(member)
+            ? Object.fromEntries(Object.entries(member).toReversed())
+            : member,
         ) as Json;
         const normal = JSON.parse(JSON.stringify(value)) as Json;
         expect(canonicalJson(reversed)).toBe(canonicalJson(normal));
@@ -27,14 +29,17 @@ describe('the canonical form', () => {
 
 describe('an object from outside', () => {
   it('is read', () => expect(parseJsonObject(' {"a":1} ')).toEqual({ a: 1 }));
-  it.each(['', 'null', '1', '"a"', '[]', '[{}]', '{', '{"a":1}x', "{'a':1}", '{"a":1,}', '\uFEFF{}'])('is not %j', (text) => expect(parseJsonObject(text)).toBeUndefined());
+  it.each(['', 'null', '1', '"a"', '[]', '[{}]', '{', '{"a":1}x', "{'a':1}", '{"a":1,}', '\uFEFF{}'])('is not %j', (text) =>
+    expect(parseJsonObject(text)).toBeUndefined(),
+  );
   it('reaches no prototype through __proto__', () => {
     const object = parseJsonObject('{"__proto__":{"polluted":true},"constructor":1}');
     expect(object?.['polluted']).toBeUndefined();
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
     expect(Object.keys(object ?? {})).toEqual(['__proto__', 'constructor']);
   });
-  it('names __proto__ among its unknown members', () => expect(unknownMember(parseJsonObject('{"a":1,"__proto__":2}') ?? {}, ['a'])).toBe('__proto__'));
+  it('names __proto__ among its unknown members', () =>
+    expect(unknownMember(parseJsonObject('{"a":1,"__proto__":2}') ?? {}, ['a'])).toBe('__proto__'));
   it('has no unknown member when it has known ones only', () => expect(unknownMember({ a: 1 }, ['a', 'b'])).toBeUndefined());
   it('is refused or read at a depth of 100,000, and never takes the process down', () => {
     const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;

@@ -17,7 +17,9 @@ describe('the texts that wallets sign', () => {
     expect(peerResponseText('0xsignature', kms, 'digest')).toBe(`NovaKMS:Response:0xsignature:${kms}:digest`);
   });
   it('name chain, registry, epoch, hash and expiry in an endorsement', () => {
-    expect(endorsementText(31_337, KMS_REGISTRY, epochOf(2), hashOf(0xab), 99)).toBe(`NovaKMS:Endorse:31337:${KMS_REGISTRY}:2:0x${'ab'.repeat(32)}:99`);
+    expect(endorsementText(31_337, KMS_REGISTRY, epochOf(2), hashOf(0xab), 99)).toBe(
+      `NovaKMS:Endorse:31337:${KMS_REGISTRY}:2:0x${'ab'.repeat(32)}:99`,
+    );
   });
   it('carry nonce, timestamp and signature exactly as the headers had them', () => {
     expect(appProofText('aA+/=', kms, '0001')).toBe(`NovaKMS:AppAuth:aA+/=:${kms}:0001`);

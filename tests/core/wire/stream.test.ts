@@ -30,10 +30,13 @@ function* endless(length: number): Generator<number> {
 
 describe('a bounded read', () => {
   it('reads no body as no bytes', async () => expect(await readBounded(null, MAX)).toEqual(new Uint8Array(0)));
-  it.each([[[]], [[0]], [[MAX]], [[1, 0, MAX - 1]], [Array.from({ length: MAX }, () => 1)]])('reads chunks up to the bound', async (lengths) => {
-    const total = lengths.reduce((sum, length) => sum + length, 0);
-    expect(await readBounded(streamOf(lengths).stream, MAX)).toHaveLength(total);
-  });
+  it.each([[[]], [[0]], [[MAX]], [[1, 0, MAX - 1]], [Array.from({ length: MAX }, () => 1)]])(
+    'reads chunks up to the bound',
+    async (lengths) => {
+      const total = lengths.reduce((sum, length) => sum + length, 0);
+      expect(await readBounded(streamOf(lengths).stream, MAX)).toHaveLength(total);
+    },
+  );
   it('keeps the order of the chunks', async () => expect(await readBounded(streamOf([2, 1]).stream, MAX)).toEqual(Uint8Array.of(1, 1, 2)));
   it.each([[[MAX + 1]], [[MAX, 1]], [[1, MAX]]])('S-H3 refuses one byte more, and cancels the rest', async (lengths) => {
     const { stream, seen } = streamOf(lengths);

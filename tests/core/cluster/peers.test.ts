@@ -1,0 +1,189 @@
+import { describe, expect, it } from 'vitest';
+import { createPeers } from '../../../core/cluster/peers.ts';
+import { Refusal } from '../../../core/errors.ts';
+import { HELLO_BYTES_MAX, PEER_BACKOFF_MAX_MS, PEER_BACKOFF_MIN_MS, PEER_MS_MAX, SYNC_BODY_BYTES_MAX } from '../../../core/limits.ts';
+import { utf8 } from '../../../core/wire/bytes.ts';
+import { createClock, createRandom, createRecordingLog, profile, reasonOfAsync, signerNamed } from '../fakes.ts';
+import { a, b, blocksOf, c, operator } from './facts.ts';
+import type { ChainState } from '../../../core/chain/view.ts';
+import type { Peer } from '../../../core/cluster/peers.ts';
+import type { PeerWire } from '../../../core/cluster/sessions.ts';
+import type { OutboundAnswer, OutboundLimits, OutboundRequest } from '../../../core/ports.ts';
+
+function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
+  const clock = createClock();
+  const logs = createRecordingLog();
+  const fetched: { request: OutboundRequest; limits: OutboundLimits }[] = [];
+  const world = {
+    state,
+    fails: false,
+    answer: { status: 200, headers: new Headers(), body: utf8('{}') } as OutboundAnswer,
+    use: (_wire: PeerWire): Promise<Uint8Array> => Promise.resolve(utf8('fine')),
+  };
+  const peers = createPeers({
+    self: a,
+    view: { refresh: () => Promise.resolve(), state: () => world.state },
+    profile,
+    sessions: {
+      acceptHello: () => Promise.reject(new Refusal('internal')),
+      acceptFrame: () => Promise.reject(new Refusal('internal')),
+      call: (_peer, wire) => (world.fails ? Promise.reject(new Refusal('outbound_timeout', 'it hangs')) : world.use(wire)),
+    },
+    fetch: (request, limits) => {
+      fetched.push({ request, limits });
+      return Promise.resolve(world.answer);
+    },
+    clock,
+    random: createRandom('jitter'),
+    log: logs.log,
+  });
+  const peer = (wallet = b): Peer => peers.due().find((each) => each.wallet === wallet) as Peer;
+  const call = (to: Peer) => reasonOfAsync(peers.call(to, 'endorsement', utf8('x')));
+  return { clock, logs, fetched, world, peers, peer, call };
+}
+
+const wallets = (peers: readonly Peer[]) => peers.map((each) => each.wallet);
+
+describe('the peers', () => {
+  it('are the other members, each at the origin of its registered URL', () => {
+    expect(setUp().peers.due()).toEqual([
+      { wallet: b, origin: 'https://node-2.nova.example' },
+      { wallet: c, origin: 'https://node-3.nova.example' },
+    ]);
+  });
+  it('S-M8 are none whose URL the policy refuses', () => {
+    for (const instanceUrl of ['https://10.0.0.1', 'http://node-2.nova.example', 'https://evil-nova.example', '']) {
+      expect(
+        wallets(
+          setUp({
+            kind: 'fresh',
+            blocks: blocksOf({ operators: [operator(a, 1), operator(b, 2, { instanceUrl }), operator(c, 3)] }),
+          }).peers.due(),
+        ),
+      ).toEqual([c]);
+    }
+  });
+  it('R-5 are none who are not live at both blocks', () => {
+    const dead = [operator(a, 1), operator(b, 2, { live: false }), operator(c, 3)];
+    expect(wallets(setUp({ kind: 'fresh', blocks: blocksOf({}, { operators: dead }) }).peers.due())).toEqual([c]);
+    expect(wallets(setUp({ kind: 'fresh', blocks: blocksOf({}, {}, { operators: dead }) }).peers.due())).toEqual([c]);
+  });
+  it('are nobody while the chain is not known', () =>
+    expect(setUp({ kind: 'unusable', reason: 'chain_stale', detail: '' }).peers.due()).toEqual([]));
+});
+
+describe('a peer that fails', () => {
+  it('X-10 is left alone for its back-off, which doubles with jitter up to its bound, and is logged once', async () => {
+    const { clock, logs, world, peers, peer, call } = setUp();
+    world.fails = true;
+    const to = peer();
+    const waits: number[] = [];
+    for (let failure = 0; failure < 12; failure += 1) {
+      expect(await call(to)).toBe('outbound_timeout');
+      let waitedMs = 0;
+      for (; !wallets(peers.due()).includes(b); waitedMs += 100) clock.advance(100);
+      waits.push(waitedMs);
+    }
+    waits.forEach((waitedMs, failure) => {
+      const fullMs = Math.min(PEER_BACKOFF_MAX_MS, PEER_BACKOFF_MIN_MS * 2 ** failure);
+      expect(waitedMs).toBeGreaterThanOrEqual(fullMs / 2 - 100);
+      expect(waitedMs).toBeLessThanOrEqual(fullMs + 100);
+    });
+    expect(new Set(waits.slice(6)).size).toBeGreaterThan(1);
+    expect(logs.named('peer.unreachable')).toEqual([{ peer: b, reason: 'outbound_timeout', detail: 'it hangs' }]);
+    expect(wallets(peers.due())).toContain(c);
+  });
+  it('is known as unreachable, and as reachable again after one good answer, said once', async () => {
+    const { clock, logs, world, peers, peer, call } = setUp();
+    expect(peers.contact(b)).toEqual({ reachable: null, lastContactAtMs: null, failures: 0 });
+    const to = peer();
+    world.fails = true;
+    await call(to);
+    await call(to);
+    expect(peers.contact(b)).toEqual({ reachable: false, lastContactAtMs: null, failures: 2 });
+    world.fails = false;
+    await call(to);
+    await call(to);
+    expect(peers.contact(b)).toEqual({ reachable: true, lastContactAtMs: clock.nowMs(), failures: 0 });
+    expect(logs.named('peer.reachable')).toEqual([{ peer: b, failures: 2 }]);
+  });
+  it('S-C3 by an authentic and wrong answer is blamed like one that cannot be reached', () => {
+    const { peers, peer, logs } = setUp();
+    peers.blame(peer(), new Refusal('peer_answer_odd', 'a lie'));
+    expect(wallets(peers.due())).toEqual([c]);
+    expect(logs.named('peer.unreachable')).toEqual([{ peer: b, reason: 'peer_answer_odd', detail: 'a lie' }]);
+  });
+  it('by a mistake of this program counts too, and the mistake is passed on', async () => {
+    const { world, peers, peer, logs } = setUp();
+    world.use = () => Promise.reject(new TypeError('a mistake'));
+    await expect(peers.call(peer(), 'handover', utf8('x'))).rejects.toThrow('a mistake');
+    expect(logs.named('peer.unreachable')).toMatchObject([{ reason: 'internal' }]);
+  });
+  it('is forgotten with its membership', async () => {
+    const { world, peers, peer, call } = setUp();
+    world.fails = true;
+    await call(peer());
+    world.state = { kind: 'fresh', blocks: blocksOf({ operators: [operator(a, 1)] }) };
+    peers.due();
+    expect(peers.contact(b).failures).toBe(0);
+  });
+});
+
+describe('the wire to a peer', () => {
+  const nonce = (text: string, status = 200) => {
+    const world = setUp();
+    world.world.answer = { status, headers: new Headers(), body: utf8(text) };
+    world.world.use = async (wire) => utf8(await wire.nonce());
+    return { ...world, verdict: () => world.call(world.peer()) };
+  };
+  it('asks for a nonce, bounded in time and size', async () => {
+    const { verdict, fetched } = nonce('{"nonce":"abc"}');
+    expect(await verdict()).toBe('none');
+    expect(fetched).toEqual([
+      {
+        request: { url: 'https://node-2.nova.example/nonce', method: 'GET' },
+        limits: { timeoutMs: PEER_MS_MAX, bodyBytesMax: HELLO_BYTES_MAX },
+      },
+    ]);
+  });
+  it.each([
+    ['another status', '{"nonce":"abc"}', 500],
+    ['no nonce', '{}', 200],
+    ['a nonce that is no text', '{"nonce":7}', 200],
+    ['a nonce that is too long', `{"nonce":"${'a'.repeat(257)}"}`, 200],
+    ['no JSON', 'nonce', 200],
+  ] as const)('X-9 finds %s odd', async (_what, text, status) => {
+    expect(await nonce(text, status).verdict()).toBe('peer_answer_odd');
+  });
+
+  const post = (status: number, text: string) => {
+    const world = setUp();
+    world.world.answer = { status, headers: new Headers({ 'x-kms-peer-signature': '0xsignature' }), body: utf8(text) };
+    let seen: { body: Uint8Array; signature: string | null } | undefined;
+    world.world.use = async (wire) => (seen = await wire.post(utf8('frame'), { 'x-kms-nonce': 'n' })).body;
+    return { ...world, verdict: () => world.call(world.peer()), seen: () => seen };
+  };
+  it('posts to /sync as CBOR, bounded, and brings body and signature back', async () => {
+    const { verdict, seen, fetched } = post(200, 'answer');
+    expect(await verdict()).toBe('none');
+    expect(seen()).toEqual({ body: utf8('answer'), signature: '0xsignature' });
+    expect(fetched[0]).toMatchObject({
+      request: {
+        url: 'https://node-2.nova.example/sync',
+        method: 'POST',
+        headers: { 'content-type': 'application/cbor', 'x-kms-nonce': 'n' },
+      },
+      limits: { timeoutMs: PEER_MS_MAX, bodyBytesMax: SYNC_BODY_BYTES_MAX },
+    });
+  });
+  it.each([
+    ['session_unknown', 403, '{"reason":"session_unknown"}'],
+    ['peer_unreachable', 403, '{"reason":"peer_not_member"}'],
+    ['peer_unreachable', 500, 'oops'],
+    ['peer_unreachable', 302, ''],
+    ['peer_unreachable', 204, ''],
+  ])('takes an unauthenticated error for %s and nothing more (%i %s)', async (reason, status, text) =>
+    expect(await post(status, text).verdict()).toBe(reason),
+  );
+  it('is not made for strangers', () => expect(wallets(setUp().peers.due())).not.toContain(signerNamed('stranger').wallet));
+});
