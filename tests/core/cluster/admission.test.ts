@@ -7,7 +7,7 @@ import { recoverWallet } from '../../../core/crypto/wallet.ts';
 import { secretHash } from '../../../core/crypto/kdf.ts';
 import { memberOf } from '../../../core/chain/view.ts';
 import { Refusal } from '../../../core/errors.ts';
-import { ENDORSEMENT_LIFE_BLOCKS, TICK_MS_MAX } from '../../../core/limits.ts';
+import { CANDIDATES_PER_EPOCH_MAX, ENDORSEMENT_LIFE_BLOCKS, TICK_MS_MAX } from '../../../core/limits.ts';
 import { hex } from '../../../core/wire/bytes.ts';
 import { endorsementText } from '../../../core/wire/pop.ts';
 import { createCluster, createRandom, epochOf, profile, STATES } from '../fakes.ts';
@@ -328,6 +328,25 @@ describe('a chain that cannot be read', () => {
     await cluster.round();
     expectOneSecret(cluster);
   });
+  it('that is back with an old head is said to be readable, and still not served from', async () => {
+    const cluster = await born('a', 'b', 'c');
+    const node = cluster.nodes[0] as TestNode;
+    cluster.chain.outage = true;
+    await node.kms.admission.tick();
+    cluster.clock.advance(profile.headAgeMaxMs + 1);
+    cluster.chain.outage = false;
+    await node.kms.admission.tick();
+    expect(node.logs.named('chain.readable')).toEqual([{ block: 0 }]);
+    expect(gateOf(node)).toBe('chain_stale');
+  });
+  it('by a mistake of this program fails the tick instead of passing for an outage', async () => {
+    const cluster = await born('a', 'b', 'c');
+    const node = cluster.nodes[0] as TestNode;
+    cluster.chain.headNumber = () => Promise.reject(new TypeError('a mistake'));
+    await node.kms.admission.tick();
+    expect(node.logs.named('chain.unreadable')).toEqual([]);
+    expect(node.logs.named('tick.failed')).toMatchObject([{ reason: 'internal' }]);
+  });
   it('is waited for from the start', async () => {
     const cluster = createCluster('a', 'b', 'c');
     cluster.chain.outage = true;
@@ -377,6 +396,21 @@ describe('Odyn', () => {
     for (let round = 0; round < 6; round += 1) await cluster.round();
     expect(kms.vault.candidates(e0)).toEqual([]);
     expect(logs.named('tick.failed')[0]).toMatchObject({ reason: 'internal' });
+  });
+});
+
+describe('a proposer whose candidates fill up while it draws', () => {
+  it('endorses nothing that it could not keep', async () => {
+    const cluster = createCluster('a', 'b', 'c');
+    const { box, kms, logs } = cluster.nodes[0] as TestNode;
+    const random = createRandom('others');
+    box.entropy = () => {
+      for (let kept = 0; kept < CANDIDATES_PER_EPOCH_MAX; kept += 1) kms.vault.keepCandidate(e0, random.bytes(32));
+      return Promise.resolve(random.bytes(32));
+    };
+    cluster.chain.openNext();
+    await cluster.until(() => kms.vault.candidates(e0).length > 0);
+    expect([logs.named('candidate.generated'), logs.named('candidate.endorsed')]).toEqual([[], []]);
   });
 });
 

@@ -4,8 +4,15 @@ import { decodeFrame, sealFrame } from '../../../core/cluster/frames.ts';
 import { createSessions } from '../../../core/cluster/sessions.ts';
 import { recoverWallet } from '../../../core/crypto/wallet.ts';
 import { Refusal } from '../../../core/errors.ts';
-import { FRAME_WINDOW, HELLOS_BURST, NONCE_LIFETIME_MS, SESSION_AGE_MAX_MS, SESSIONS_PER_PEER_MAX } from '../../../core/limits.ts';
-import { concat, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
+import {
+  FRAME_WINDOW,
+  HELLOS_BURST,
+  NONCE_LIFETIME_MS,
+  SESSION_AGE_MAX_MS,
+  SESSIONS_PER_PEER_MAX,
+  SESSIONS_TOTAL_MAX,
+} from '../../../core/limits.ts';
+import { concat, hex, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
 import { createClock, createRandom, createRecordingLog, flipped, reasonOfAsync, signerNamed } from '../fakes.ts';
 import { operator } from './facts.ts';
 import type { PeerWire, Sessions } from '../../../core/cluster/sessions.ts';
@@ -274,6 +281,45 @@ describe('a responder', () => {
     expect(verdicts).toEqual([...Array<string>(HELLOS_BURST).fill('none'), 'rate_limited']);
     world.clock.advance(1_000);
     expect(await world.say('later')).toBe('re: later');
+  });
+  it('keeps a bounded number of sessions, the oldest ended first', async () => {
+    const clock = createClock();
+    // Signatures that only name their wallet: this test opens hundreds of sessions, and looks at their number alone.
+    const recover = (_text: string, signature: Uint8Array) => `0x${hex(signature.subarray(0, 20))}` as Wallet;
+    const handlers = { endorsement: () => Promise.resolve(utf8('fine')), handover: () => Promise.resolve(utf8('fine')) };
+    const node = (index: number) => {
+      const wallet = `0x${index.toString(16).padStart(40, '0')}` as Wallet;
+      const random = createRandom(`node ${index}`);
+      const sign = (): Promise<`0x${string}`> => Promise.resolve(`${wallet}${'00'.repeat(45)}`);
+      const signer = { address: () => Promise.resolve(wallet), sign, signTransaction: sign };
+      const nonces = createNonces({ clock, random });
+      const self = { wallet, incarnation: random.bytes(16) };
+      const member = (each: Wallet) => operator(each, 1);
+      return {
+        wallet,
+        nonces,
+        sessions: createSessions({ self, clock, random, signer, recover, nonces, log: () => undefined, member, handlers }),
+      };
+    };
+    const responder = node(1);
+    const wire: PeerWire = {
+      nonce: () => Promise.resolve(responder.nonces.issue()),
+      async post(body, headers) {
+        if (headers['x-kms-signature'] === undefined) return { body: await responder.sessions.acceptFrame(body), signature: null };
+        return await responder.sessions.acceptHello(body, helloHeaders(headers));
+      },
+    };
+    let hellos = 0;
+    const counted: PeerWire = { nonce: () => ((hellos += 1), wire.nonce()), post: wire.post };
+    const initiators = Array.from({ length: SESSIONS_TOTAL_MAX + 1 }, (_, index) => node(index + 2));
+    const say = (from: ReturnType<typeof node> | undefined) => from?.sessions.call(responder.wallet, counted, 'handover', utf8('x'));
+    for (const from of initiators) await say(from);
+    expect(hellos).toBe(SESSIONS_TOTAL_MAX + 1);
+    await say(initiators.at(-1));
+    await say(initiators[1]);
+    expect(hellos).toBe(SESSIONS_TOTAL_MAX + 1);
+    await say(initiators[0]);
+    expect(hellos).toBe(SESSIONS_TOTAL_MAX + 2);
   });
   it('knows no session that it did not open', async () => {
     const random = createRandom('stranger');
