@@ -28,6 +28,8 @@ export interface WorldOptions {
   readonly hosts?: boolean;
   /** Puts one before the chain, too. */
   readonly chainHost?: boolean;
+  /** Opens the inspectors of the workers. */
+  readonly inspect?: boolean;
   readonly profile?: Partial<ProfileJson>;
   /** Where started processes are written down; a leftover of a killed run with the same file is ended first. */
   readonly pidFile?: string;
@@ -132,6 +134,7 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
       rpcUrl: chainHost?.url ?? chain.rpcUrl,
       onLog: (line) => options.onLog?.(name, line),
       onStarted: () => keeper.keepChildren(),
+      inspect: options.inspect ?? false,
     });
     keeper.keepCleanup(() => node.close());
     const host = options.hosts ? await startHost(() => node.url) : undefined;
