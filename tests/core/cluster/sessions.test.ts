@@ -290,7 +290,8 @@ describe('a responder', () => {
     const node = (index: number) => {
       const wallet = `0x${index.toString(16).padStart(40, '0')}` as Wallet;
       const random = createRandom(`node ${index}`);
-      const sign = (): Promise<`0x${string}`> => Promise.resolve(`${wallet}${'00'.repeat(45)}`);
+      const signature = `0x${wallet.slice(2)}${'00'.repeat(45)}` as const;
+      const sign = () => Promise.resolve(signature);
       const signer = { address: () => Promise.resolve(wallet), sign, signTransaction: sign };
       const nonces = createNonces({ clock, random });
       const self = { wallet, incarnation: random.bytes(16) };
