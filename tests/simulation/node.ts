@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 import { parse } from 'smol-toml';
 import { startOdyn } from './odyn.ts';
+import { withoutForeignSignals } from './processes.ts';
 import type { NetworkProfile } from '../../core/networks.ts';
 import type { Odyn } from './odyn.ts';
 
@@ -86,22 +87,25 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
   }
 
   async function start(): Promise<void> {
-    worker = new Miniflare({
-      ...settings,
-      name: options.name,
-      host: '127.0.0.1',
-      port: 0,
-      // Straight to the worker: Miniflare's own entry would halve the rate and double the memory.
-      unsafeDirectSockets: [{ host: '127.0.0.1', port }],
-      ...(options.inspect && { inspectorPort: 0 }),
-      cf: false,
-      log: new Log(LogLevel.NONE),
-      handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
-        createInterface(stdout).on('line', heard);
-        createInterface(stderr).on('line', heard);
-      },
-      bindings: { PROFILE: options.profile, RPC_URL: options.rpcUrl, ODYN_URL: odyn.url },
-    });
+    worker = withoutForeignSignals(
+      () =>
+        new Miniflare({
+          ...settings,
+          name: options.name,
+          host: '127.0.0.1',
+          port: 0,
+          // Straight to the worker: Miniflare's own entry would halve the rate and double the memory.
+          unsafeDirectSockets: [{ host: '127.0.0.1', port }],
+          ...(options.inspect && { inspectorPort: 0 }),
+          cf: false,
+          log: new Log(LogLevel.NONE),
+          handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
+            createInterface(stdout).on('line', heard);
+            createInterface(stderr).on('line', heard);
+          },
+          bindings: { PROFILE: options.profile, RPC_URL: options.rpcUrl, ODYN_URL: odyn.url },
+        }),
+    );
     await worker.ready;
     port = Number((await worker.unsafeGetDirectURL()).port);
     options.onStarted?.();

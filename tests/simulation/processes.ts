@@ -112,6 +112,20 @@ export function guardProcess(keeper: Keeper): () => void {
   };
 }
 
+/**
+ * Calls what makes a library's object and takes back the signal handlers that the library added on the way: Miniflare's would
+ * end this process at once, before anything kept is ended in order.
+ */
+export function withoutForeignSignals<Made>(make: () => Made): Made {
+  const signals = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
+  const before = new Map(signals.map((signal) => [signal, process.listeners(signal)]));
+  const made = make();
+  for (const signal of signals) {
+    for (const listener of process.listeners(signal)) if (!before.get(signal)?.includes(listener)) process.off(signal, listener);
+  }
+  return made;
+}
+
 /** SIGTERM, then SIGKILL; resolves when the process is gone. Only ever meets the process that was identified. */
 export async function endProcess(identity: ProcessIdentity): Promise<void> {
   sendSignal(identity, 'SIGTERM');

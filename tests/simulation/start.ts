@@ -80,6 +80,8 @@ async function run(options: Options): Promise<number> {
     await untilServing(world.members);
     const rows = await deriveEverywhere(world);
     const agree = rows.every((row) => row.key !== null && row.key === rows[0]?.key);
+    world.onStop(removeClusterFile);
+    world.onStop(async () => say('\nStopping the cluster; nothing is left behind.'));
     await writeClusterFile(world);
     if (options.json)
       console.log(JSON.stringify({ agree, seconds: (Date.now() - startedAtMs) / 1_000, derived: rows, cluster: describeCluster(world) }));
@@ -87,7 +89,6 @@ async function run(options: Options): Promise<number> {
     if (!options.once) await stay(say);
     return agree ? 0 : 1;
   } finally {
-    await removeClusterFile();
     await world.stop();
   }
 }

@@ -68,6 +68,8 @@ export interface World {
   addNode(name: string): Promise<Member>;
   register(member: Member): Promise<void>;
   addApp(name: string): Promise<App>;
+  /** Runs before anything is stopped, however this process ends. */
+  onStop(cleanup: () => Promise<void>): void;
   stop(): Promise<void>;
 }
 
@@ -170,13 +172,26 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
     return app;
   }
 
-  for (let index = 1; index <= options.nodes; index += 1) await addNode(`node-${index}`);
+  await Promise.all(Array.from({ length: options.nodes }, (_, index) => addNode(`node-${index + 1}`)));
+  members.sort((a, b) => (a.name < b.name ? -1 : 1));
   progress(`started ${options.nodes} nodes, each with its own enclave`);
   for (const member of members) await register(member);
   for (let index = 1; index <= (options.apps ?? 1); index += 1) await addApp(`app-${index}`);
   progress('registered nodes and apps');
   await chain.interval(BLOCK_SECONDS);
-  return { chain, chainHost, contracts, profile, members, apps, addNode, register, addApp, stop };
+  return {
+    chain,
+    chainHost,
+    contracts,
+    profile,
+    members,
+    apps,
+    addNode,
+    register,
+    addApp,
+    onStop: (cleanup) => keeper.keepCleanup(cleanup),
+    stop,
+  };
 }
 
 /** Resolves when `holds` answers something; throws what it is waiting for when it never does. */
