@@ -92,7 +92,7 @@ export const HANDOVERS_PER_SECOND = 0.2;
 export const HANDOVERS_BURST = 20;
 /** Secrets asked for in one handover frame. */
 export const HANDOVER_SECRETS_MAX = 32;
-/** Candidates kept per epoch: one for each proposal window that a bad proposer may waste. */
+/** Candidates kept per epoch. One is fetched per proposal window; beyond this, one that nobody can activate makes room. */
 export const CANDIDATES_PER_EPOCH_MAX = 16;
 /** Offers of one epoch that one wallet's signature is kept for: its newest, so nobody's noise displaces another's. */
 export const OFFERS_PER_SIGNER_MAX = 4;
@@ -118,3 +118,6 @@ export const LOG_FIELD_CHARS_MAX = 300;
 /** Refusals written to the log: a flood of bad requests cannot fill a disk. */
 export const LOGGED_REFUSALS_PER_SECOND = 20;
 export const LOGGED_REFUSALS_BURST = 100;
+/** Log lines for what one member sends that does not verify. */
+export const LOGGED_LIES_PER_SECOND = 0.1;
+export const LOGGED_LIES_BURST = 3;

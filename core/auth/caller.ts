@@ -60,16 +60,22 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
     const state = view.state();
     if (state.kind !== 'fresh') throw new Refusal('chain_unavailable', state.detail);
     const { head, confirmed } = state.blocks;
+    // The judgement is as old as the question: a slow answer does not make it younger.
+    const judgedAtMs = clock.nowMs();
     const read = async (blockNumber: number) =>
       decodeCallerView(await readWithRetry(chain, profile.kmsRegistry, encodeCallerView(wallet), blockNumber));
     const [atHead, atConfirmed] = await Promise.all([read(head.blockNumber), read(confirmed.blockNumber)]);
+    if (clock.nowMs() - head.blockTimeMs > profile.headAgeMaxMs)
+      throw new Refusal('chain_unavailable', 'the head grew too old while it was read');
     const caller = judgeCaller(wallet, atHead);
     const doubt = [caller, judgeCaller(wallet, atConfirmed)].find((verdict) => verdict instanceof Refusal);
-    return { verdict: doubt ?? caller, judgedAtMs: clock.nowMs(), headTimeMs: head.blockTimeMs };
+    return { verdict: doubt ?? caller, judgedAtMs, headTimeMs: head.blockTimeMs };
   }
 
   function remember(wallet: Wallet, judgement: Judgement): void {
-    const { verdict } = judgement;
+    const { verdict, judgedAtMs } = judgement;
+    const newest = judgements.get(wallet) ?? unknowns.get(wallet);
+    if (newest && newest.judgedAtMs > judgedAtMs) return;
     const cache = verdict instanceof Refusal && verdict.reason === 'instance_unknown' ? unknowns : judgements;
     // A grant from before must not be fallen back to once the wallet has been seen unknown.
     judgements.delete(wallet);

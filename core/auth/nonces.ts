@@ -22,8 +22,8 @@ export interface Nonces {
 }
 
 export function createNonces({ clock, random }: { clock: Clock; random: Random }): Nonces {
-  const key = random.bytes(32);
-  const macOf = (body: Uint8Array) => hmac(sha256, key, concat(utf8('nova-kms:nonce:'), body)).subarray(0, MAC_BYTES);
+  const keyed = hmac.create(sha256, random.bytes(32)).update(utf8('nova-kms:nonce:'));
+  const macOf = (body: Uint8Array) => keyed.clone().update(body).digest().subarray(0, MAC_BYTES);
 
   return {
     issue() {

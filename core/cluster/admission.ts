@@ -8,6 +8,7 @@ import { TICK_MS_MAX } from '../limits.ts';
 import { SECRET_BYTES, secretHash } from '../crypto/kdf.ts';
 import { endorsementText } from '../wire/pop.ts';
 import { fetchSecret } from './handover.ts';
+import { turnAt } from './proposer.ts';
 import { parseWallet } from '../identity.ts';
 import { decide, eligibleSigners, openEpoch } from './readiness.ts';
 import type { Blocks, ChainView } from '../chain/view.ts';
@@ -53,6 +54,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
   let runningSinceMs: number | undefined;
   let chainWasReadable = true;
   let odyn: OdynState = 'present';
+  let followedTurn: number | undefined;
 
   function blocks(): Blocks | undefined {
     const state = view.state();
@@ -71,6 +73,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
       held: new Set(epochs.map((epoch) => epoch.epoch).filter((epoch) => vault.holds(epoch))),
       candidates: open === undefined ? [] : vault.candidates(open),
       offers: open === undefined ? [] : endorsements.offers(open),
+      followedTurn,
     };
   }
 
@@ -102,6 +105,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
     for (const { epoch, hash } of installed) log('secret.installed', { epoch, hash, source: 'candidate', peer: null });
     for (const { epoch, why, count } of wiped) log('secret.wiped', { epoch, why, count });
     endorsements.prune(openEpoch(current)?.epoch, current.head.blockNumber);
+    if (!openEpoch(current)) followedTurn = undefined;
   }
 
   function record(next: Gate): void {
@@ -137,10 +141,20 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
   async function generate(epoch: Epoch, validUntilBlock: number): Promise<void> {
     const secret = await box.entropy();
     assert(secret.length === SECRET_BYTES && secret.some((byte) => byte !== 0), 'the NSM gives 32 random bytes');
-    if (!vault.keepCandidate(epoch, secret)) return;
+    if (!keepCandidate(epoch, secret)) return;
     const hash = secretHash(secret);
     log('candidate.generated', { epoch, hash });
     await endorse(epoch, hash, validUntilBlock);
+  }
+
+  /** Kept beside what this wallet has endorsed and somebody could still activate. */
+  function keepCandidate(epoch: Epoch, secret: Uint8Array): boolean {
+    const endorsed = endorsements.offers(epoch).filter((offer) => offer.signatures.has(self.wallet));
+    const kept = vault.keepCandidate(epoch, secret, new Set(endorsed.map((offer) => offer.hash)));
+    const current = blocks();
+    const open = current && openEpoch(current);
+    if (kept && current && open) followedTurn = turnAt(current.confirmed, open, profile);
+    return kept;
   }
 
   async function endorse(epoch: Epoch, hash: Hash, validUntilBlock: number): Promise<void> {
@@ -153,7 +167,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
   async function fetchCandidate(epoch: Epoch, hash: Hash, holders: readonly Wallet[]): Promise<void> {
     const from = peers.due().filter((peer) => holders.includes(peer.wallet));
     const fetched = await fetchSecret(epoch, hash, from, peers);
-    if (fetched && vault.keepCandidate(epoch, fetched.secret)) log('candidate.fetched', { epoch, hash, peer: fetched.peer });
+    if (fetched && keepCandidate(epoch, fetched.secret)) log('candidate.fetched', { epoch, hash, peer: fetched.peer });
   }
 
   async function fetchActive(epoch: Epoch, hash: Hash): Promise<void> {

@@ -42,10 +42,15 @@ export function createEndorsements({ recover, profile }: { recover: Recover; pro
     const entry = entries.get(id) ?? { hash, validUntilBlock, signatures: new Map() };
     entries.set(id, entry);
     entry.signatures.set(signer, signature);
-    const signed = [...entries].filter(([, other]) => other.signatures.has(signer));
-    for (const [oldId, old] of signed.slice(0, -OFFERS_PER_SIGNER_MAX)) {
-      old.signatures.delete(signer);
-      if (old.signatures.size === 0) entries.delete(oldId);
+    forgetOldest(entries, signer, id);
+  }
+
+  /** Of one signer's offers, all but the newest few; `latest` was signed last, wherever it stands in the order of arrival. */
+  function forgetOldest(entries: Map<string, Entry>, signer: Wallet, latest: string): void {
+    const signed = [...entries].filter(([id, entry]) => id !== latest && entry.signatures.has(signer));
+    for (const [id, entry] of signed.slice(0, -(OFFERS_PER_SIGNER_MAX - 1))) {
+      entry.signatures.delete(signer);
+      if (entry.signatures.size === 0) entries.delete(id);
     }
   }
 

@@ -3,7 +3,8 @@
  * epoch. With nothing open the same exchange, empty, is the probe that tells whether a peer is there.
  */
 import { Refusal } from '../errors.ts';
-import { PEER_PROBE_MS } from '../limits.ts';
+import { LOGGED_LIES_BURST, LOGGED_LIES_PER_SECOND, OPERATORS_MAX, PEER_PROBE_MS } from '../limits.ts';
+import { createRate } from '../auth/rate.ts';
 import { eligibleMemberOf } from '../chain/view.ts';
 import { decodeEndorsements, encodeEndorsements } from './messages.ts';
 import { openEpoch } from './readiness.ts';
@@ -29,6 +30,8 @@ export interface GossipDependencies {
 }
 
 export function createGossip({ view, endorsements, clock, log }: GossipDependencies): Gossip {
+  const refusals = createRate(clock, { perSecond: LOGGED_LIES_PER_SECOND, burst: LOGGED_LIES_BURST, keysMax: OPERATORS_MAX });
+
   function open(): Epoch | undefined {
     const state = view.state();
     return state.kind === 'fresh' ? openEpoch(state.blocks)?.epoch : undefined;
@@ -48,12 +51,12 @@ export function createGossip({ view, endorsements, clock, log }: GossipDependenc
       isEligible: (wallet: Wallet) => eligibleMemberOf(blocks, wallet) !== undefined,
     };
     const { refused } = endorsements.learn(epoch, offers, eligibility);
-    if (refused) log('endorsement.refused', { peer: from, epoch, detail: refused });
+    if (refused && refusals.take(from)) log('endorsement.refused', { peer: from, epoch, detail: refused });
   }
 
   async function exchangeWith(peer: Peer, peers: Peers, payload: Uint8Array): Promise<void> {
     try {
-      learn(peer.wallet, await peers.call(peer, 'endorsement', payload));
+      await peers.call(peer, 'endorsement', payload, (answer) => learn(peer.wallet, answer));
     } catch (error) {
       // Back-off and the log line are the business of `peers`; one bad peer does not end the round.
       if (!(error instanceof Refusal)) throw error;

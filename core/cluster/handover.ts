@@ -62,14 +62,21 @@ export async function fetchSecret(
 ): Promise<{ readonly secret: Uint8Array; readonly peer: Wallet } | undefined> {
   for (const peer of holders) {
     try {
-      const given = decodeGiven(await peers.call(peer, 'handover', encodeWanted([{ epoch, hash }])));
-      const secret = given.find((item) => item.epoch === epoch && item.hash === hash)?.secret;
-      if (secret && secretHash(secret) === hash) return { secret, peer: peer.wallet };
-      if (given.length > 0) peers.blame(peer, new Refusal('peer_answer_odd', 'the secret does not have the hash that was asked for'));
+      const secret = await peers.call(peer, 'handover', encodeWanted([{ epoch, hash }]), (payload) => takeGiven(payload, epoch, hash));
+      if (secret) return { secret, peer: peer.wallet };
     } catch (error) {
       // Back-off and the log line are the business of `peers`; the next holder is asked.
       if (!(error instanceof Refusal)) throw error;
     }
   }
   return undefined;
+}
+
+/** Nothing is an honest answer; anything but the bytes of the hash that was asked for is not. */
+function takeGiven(payload: Uint8Array, epoch: Epoch, hash: Hash): Uint8Array | undefined {
+  const [given] = decodeGiven(payload);
+  if (!given) return undefined;
+  const asked = given.epoch === epoch && given.hash === hash && secretHash(given.secret) === hash;
+  if (!asked) throw new Refusal('peer_answer_odd', 'the secret does not have the hash that was asked for');
+  return given.secret;
 }

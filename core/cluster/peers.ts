@@ -38,10 +38,11 @@ export interface Contact {
 export interface Peers {
   /** Members that may be dialled now, without those in back-off. */
   due(): readonly Peer[];
-  /** One frame there and back. Throws a `Refusal`; a failure to reach the peer starts its back-off. */
-  call(peer: Peer, type: FrameType, payload: Uint8Array): Promise<Uint8Array>;
-  /** A peer whose answer was authentic and wrong: counted and backed off like one that cannot be reached. */
-  blame(peer: Peer, refusal: Refusal): void;
+  /**
+   * One frame there and back, and what `read` makes of the answer. A peer that cannot be reached and one whose authentic
+   * answer `read` refuses are counted alike: the failure starts or lengthens its back-off and is thrown on.
+   */
+  call<T>(peer: Peer, type: FrameType, payload: Uint8Array, read: (answer: Uint8Array) => T): Promise<T>;
   contact(wallet: Wallet): Contact;
 }
 
@@ -108,9 +109,9 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
       for (const wallet of standings.keys()) if (!wallets.has(wallet)) standings.delete(wallet);
       return current.filter((peer) => standingOf(peer.wallet).nextTryAtMs <= clock.nowMs());
     },
-    async call(peer, type, payload) {
+    async call(peer, type, payload, read) {
       try {
-        const answer = await sessions.call(peer.wallet, createPeerWire(peer.origin, fetch), type, payload);
+        const answer = read(await sessions.call(peer.wallet, createPeerWire(peer.origin, fetch), type, payload));
         succeeded(peer.wallet);
         return answer;
       } catch (error) {
@@ -118,7 +119,6 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
         throw error;
       }
     },
-    blame: (peer, refusal) => failed(peer.wallet, refusal),
     contact(wallet) {
       const standing = standings.get(wallet);
       const asked = standing !== undefined && (standing.failures > 0 || standing.lastContactAtMs !== null);

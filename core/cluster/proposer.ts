@@ -30,6 +30,7 @@ export function relayPlace(blocks: Blocks, open: EpochRecord, profile: NetworkPr
   return (order.indexOf(self) - first + order.length) % order.length;
 }
 
-function turnAt(view: ClusterView, open: EpochRecord, profile: NetworkProfile): number {
+/** Proposal windows that have passed since the epoch was opened. */
+export function turnAt(view: ClusterView, open: EpochRecord, profile: NetworkProfile): number {
   return Math.floor(Math.max(0, view.blockNumber - open.openedAtBlock) / profile.proposalWindowBlocks);
 }

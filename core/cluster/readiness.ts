@@ -6,7 +6,7 @@
 import { ENDORSEMENT_LIFE_BLOCKS, ENDORSEMENT_MARGIN_BLOCKS, RELAY_STEP_BLOCKS } from '../limits.ts';
 import { operatorOf } from '../chain/view.ts';
 import { peerOrigin } from './peer-url.ts';
-import { eligibleInOrder, proposersNow, relayPlace } from './proposer.ts';
+import { eligibleInOrder, proposersNow, relayPlace, turnAt } from './proposer.ts';
 import type { Blocks, ChainState } from '../chain/view.ts';
 import type { EpochRecord } from '../chain/registry.ts';
 import type { UnreadyReason } from '../errors.ts';
@@ -26,6 +26,8 @@ export interface Facts {
   readonly candidates: readonly Hash[];
   /** Offers of the open epoch that this node knows. */
   readonly offers: readonly Offer[];
+  /** The proposers' turn, counted since the epoch was opened, in which this node last took a candidate. */
+  readonly followedTurn: number | undefined;
 }
 
 /** `changed`: it answers with another wallet, so it is not the Odyn that this node was made with. */
@@ -120,7 +122,7 @@ function birthStep(facts: Facts, blocks: Blocks): Step {
   const open = openEpoch(blocks);
   const eligible = eligibleInOrder(blocks);
   if (!open || blocks.head.epochs[open.epoch]?.state !== 'open' || !eligible.includes(facts.self.wallet)) return NONE;
-  const alive = facts.offers.filter((offer) => offer.validUntilBlock > blocks.head.blockNumber + ENDORSEMENT_MARGIN_BLOCKS);
+  const alive = facts.offers.filter((offer) => isAlive(offer, blocks) && canBeHad(offer, facts));
   const proposers = proposersNow(blocks, open, facts.profile);
   const proposed = alive.filter((offer) => proposers.some((proposer) => offer.signatures.has(proposer)));
   return (
@@ -129,6 +131,15 @@ function birthStep(facts: Facts, blocks: Blocks): Step {
     fetchStep(facts, blocks, open, alive, proposed) ??
     (proposers[0] === facts.self.wallet && proposed.length === 0 ? proposeStep(facts, blocks, open) : NONE)
   );
+}
+
+function isAlive({ validUntilBlock }: Offer, { head }: Blocks): boolean {
+  return validUntilBlock > head.blockNumber + ENDORSEMENT_MARGIN_BLOCKS;
+}
+
+/** Held here, or by another signer. What only this wallet signed, before its enclave lost its memory, nobody has. */
+function canBeHad({ hash, signatures }: Offer, { self, candidates }: Facts): boolean {
+  return candidates.includes(hash) || [...signatures.keys()].some((wallet) => wallet !== self.wallet);
 }
 
 function relayStep({ self, profile }: Facts, blocks: Blocks, open: EpochRecord, alive: readonly Offer[]): Step | undefined {
@@ -146,28 +157,19 @@ function endorseStep({ self, candidates }: Facts, { epoch }: EpochRecord, propos
 }
 
 /**
- * Fetches what a current proposer offers, and what this wallet endorsed before its enclave lost its memory. The choice
- * moves on with the head, so that one offer that nobody hands over does not stand before the others.
+ * Fetches what a current proposer offers, one candidate a turn, so that a proposer who offers many fills nobody's vault;
+ * and always what this wallet endorsed before its enclave lost its memory. The choice moves on with the head, so that one
+ * offer that nobody hands over does not stand before the others.
  */
-function fetchStep(
-  { self, candidates }: Facts,
-  { head }: Blocks,
-  { epoch }: EpochRecord,
-  alive: readonly Offer[],
-  proposed: readonly Offer[],
-): Step | undefined {
-  const lacking = alive.filter(
-    (offer) => !candidates.includes(offer.hash) && (proposed.includes(offer) || offer.signatures.has(self.wallet)),
-  );
-  const offer = lacking[head.blockNumber % Math.max(1, lacking.length)];
-  return (
-    offer && {
-      kind: 'fetchCandidate',
-      epoch,
-      hash: offer.hash,
-      holders: [...offer.signatures.keys()].filter((wallet) => wallet !== self.wallet),
-    }
-  );
+function fetchStep(facts: Facts, blocks: Blocks, open: EpochRecord, alive: readonly Offer[], proposed: readonly Offer[]): Step | undefined {
+  const { self, profile, candidates, followedTurn } = facts;
+  const following = followedTurn !== turnAt(blocks.confirmed, open, profile);
+  const wanted = (offer: Offer) => offer.signatures.has(self.wallet) || (following && proposed.includes(offer));
+  const lacking = alive.filter((offer) => !candidates.includes(offer.hash) && wanted(offer));
+  const offer = lacking[blocks.head.blockNumber % Math.max(1, lacking.length)];
+  if (!offer) return undefined;
+  const holders = [...offer.signatures.keys()].filter((wallet) => wallet !== self.wallet);
+  return { kind: 'fetchCandidate', epoch: open.epoch, hash: offer.hash, holders };
 }
 
 /** A proposer re-offers the candidate that most operators have endorsed already; it draws a new one only when it has none. */

@@ -204,7 +204,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     try {
       return await exchange(standing, wire, type, payload);
     } catch (error) {
-      opened.delete(peer);
+      if (opened.get(peer) === standing) opened.delete(peer);
       // The peer restarted or forgot: what it could not have read is safe to send again under new keys.
       if (!(error instanceof Refusal) || error.reason !== 'session_unknown') throw error;
       return await exchange(await open(peer, wire), wire, type, payload);

@@ -22,8 +22,11 @@ export interface Settled {
 }
 
 export interface Vault {
-  /** Keeps 32 bytes that may become the secret of an open epoch. False when the epoch's candidates are full. */
-  keepCandidate(epoch: Epoch, secret: Uint8Array): boolean;
+  /**
+   * Keeps 32 bytes that may become the secret of an open epoch. When the epoch's candidates are full, one that is not
+   * `endorsed` by this node makes room; false when there is none such.
+   */
+  keepCandidate(epoch: Epoch, secret: Uint8Array, endorsed: ReadonlySet<Hash>): boolean;
   candidates(epoch: Epoch): readonly Hash[];
   /** Installs bytes whose hash the chain holds. False when the hash differs. */
   install(epoch: Epoch, hash: Hash, secret: Uint8Array): boolean;
@@ -46,18 +49,26 @@ export function createVault(): Vault {
   const secrets = new Map<Epoch, Held>();
   const candidates = new Map<Epoch, Map<Hash, Uint8Array>>();
 
-  function keepCandidate(epoch: Epoch, secret: Uint8Array): boolean {
+  function keepCandidate(epoch: Epoch, secret: Uint8Array, endorsed: ReadonlySet<Hash>): boolean {
     assert(secret.length === SECRET_BYTES, 'a candidate has 32 bytes');
     const ofEpoch = candidates.get(epoch) ?? new Map<Hash, Uint8Array>();
     const hash = secretHash(secret);
-    if (!ofEpoch.has(hash) && ofEpoch.size >= CANDIDATES_PER_EPOCH_MAX) return false;
+    if (!ofEpoch.has(hash) && ofEpoch.size >= CANDIDATES_PER_EPOCH_MAX && !makeRoom(ofEpoch, endorsed)) return false;
     ofEpoch.set(hash, secret.slice());
     candidates.set(epoch, ofEpoch);
     return true;
   }
 
+  function makeRoom(ofEpoch: Map<Hash, Uint8Array>, endorsed: ReadonlySet<Hash>): boolean {
+    const idle = [...ofEpoch.keys()].find((hash) => !endorsed.has(hash));
+    if (idle === undefined) return false;
+    ofEpoch.get(idle)?.fill(0);
+    return ofEpoch.delete(idle);
+  }
+
   function install(epoch: Epoch, hash: Hash, secret: Uint8Array): boolean {
     if (secret.length !== SECRET_BYTES || secretHash(secret) !== hash) return false;
+    secrets.get(epoch)?.secret.fill(0);
     secrets.set(epoch, { hash, secret: secret.slice() });
     return true;
   }

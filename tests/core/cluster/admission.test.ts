@@ -185,7 +185,7 @@ function equivocating(node: TestNode, { clock, chain }: TestCluster, x: Uint8Arr
   const { kms, signer, wallet, logs } = node;
   const validUntilBlock = chain.headBlock + ENDORSEMENT_LIFE_BLOCKS;
   const offerOf = (secret: Uint8Array) => {
-    kms.vault.keepCandidate(e0, secret);
+    kms.vault.keepCandidate(e0, secret, new Set());
     const hash = secretHash(secret);
     const signature = signer.signNow(endorsementText(profile.chainId, profile.kmsRegistry, e0, hash, validUntilBlock));
     return { hash, validUntilBlock, signatures: new Map([[wallet, signature]]) };
@@ -399,18 +399,21 @@ describe('Odyn', () => {
   });
 });
 
-describe('a proposer whose candidates fill up while it draws', () => {
-  it('endorses nothing that it could not keep', async () => {
+describe('a proposer whose vault fills up while it draws', () => {
+  it('drops what it has not endorsed, and keeps and endorses its own', async () => {
     const cluster = createCluster('a', 'b', 'c');
     const { box, kms, logs } = cluster.nodes[0] as TestNode;
     const random = createRandom('others');
     box.entropy = () => {
-      for (let kept = 0; kept < CANDIDATES_PER_EPOCH_MAX; kept += 1) kms.vault.keepCandidate(e0, random.bytes(32));
+      for (let kept = 0; kept < CANDIDATES_PER_EPOCH_MAX; kept += 1) kms.vault.keepCandidate(e0, random.bytes(32), new Set());
       return Promise.resolve(random.bytes(32));
     };
     cluster.chain.openNext();
     await cluster.until(() => kms.vault.candidates(e0).length > 0);
-    expect([logs.named('candidate.generated'), logs.named('candidate.endorsed')]).toEqual([[], []]);
+    const [drawn] = logs.named('candidate.generated') as readonly { hash: string }[];
+    expect(kms.vault.candidates(e0)).toHaveLength(CANDIDATES_PER_EPOCH_MAX);
+    expect(kms.vault.candidates(e0)).toContain(drawn?.hash);
+    expect(logs.named('candidate.endorsed')).toMatchObject([{ hash: drawn?.hash }]);
   });
 });
 

@@ -76,6 +76,7 @@ export function factsOf(blocks: Blocks, change: Partial<Facts> = {}): Facts {
     held: new Set(),
     candidates: [],
     offers: [],
+    followedTurn: undefined,
     ...change,
   };
 }

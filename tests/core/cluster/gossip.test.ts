@@ -34,12 +34,12 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
   const answers = new Map<string, Uint8Array | Error>();
   const peers: Peers = {
     due: () => [b, c].map((wallet) => ({ wallet, origin: 'https://x.nova.example' })),
-    blame: () => undefined,
     contact: (wallet) => ({ reachable: null, lastContactAtMs: contacts.get(wallet) ?? null, failures: 0 }),
-    call: (peer) => {
+    call: async (peer, _type, _payload, read) => {
       asked.push(peer.wallet);
       const answer = answers.get(peer.wallet) ?? encodeEndorsements({ epoch: undefined, offers: [] });
-      return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+      if (answer instanceof Error) throw answer;
+      return read(answer);
     },
   };
   const signers = () => endorsements.offers(epochOf(0)).flatMap((offer) => [...offer.signatures.keys()]);
@@ -116,7 +116,7 @@ describe('a round', () => {
     answers.set(c, payload('c'));
     const hanging: Peers = {
       ...peers,
-      call: (peer, type, body) => (peer.wallet === b ? new Promise(() => undefined) : peers.call(peer, type, body)),
+      call: (peer, type, body, read) => (peer.wallet === b ? new Promise(() => undefined) : peers.call(peer, type, body, read)),
     };
     void gossip.exchange(hanging);
     for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();

@@ -21,7 +21,7 @@ describe('the responder', () => {
     const logs = createRecordingLog();
     const vault = createVault();
     vault.install(e0, hash, secret);
-    vault.keepCandidate(e1, candidate);
+    vault.keepCandidate(e1, candidate, new Set());
     let refreshed = 0;
     const world = { state };
     const view = {
@@ -118,11 +118,16 @@ describe('the requester', () => {
     const peers: Peers = {
       due: () => [],
       contact: () => ({ reachable: null, lastContactAtMs: null, failures: 0 }),
-      blame: (peer) => void blamed.push(peer.wallet),
-      call: (peer) => {
+      call: async (peer, _type, _payload, read) => {
         asked.push(peer.wallet);
         const answer = answers[peer.wallet];
-        return answer instanceof Uint8Array ? Promise.resolve(answer) : Promise.reject(answer ?? new Refusal('peer_unreachable'));
+        if (!(answer instanceof Uint8Array)) throw answer ?? new Refusal('peer_unreachable');
+        try {
+          return read(answer);
+        } catch (error) {
+          blamed.push(peer.wallet);
+          throw error;
+        }
       },
     };
     return { asked, blamed, fetched: fetchSecret(e0, hash, [peerOf(b), peerOf(c)], peers) };

@@ -38,7 +38,7 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
     log: logs.log,
   });
   const peer = (wallet = b): Peer => peers.due().find((each) => each.wallet === wallet) as Peer;
-  const call = (to: Peer) => reasonOfAsync(peers.call(to, 'endorsement', utf8('x')));
+  const call = (to: Peer) => reasonOfAsync(peers.call(to, 'endorsement', utf8('x'), (answer) => answer));
   return { clock, logs, fetched, world, peers, peer, call };
 }
 
@@ -107,16 +107,26 @@ describe('a peer that fails', () => {
     expect(peers.contact(b)).toEqual({ reachable: true, lastContactAtMs: clock.nowMs(), failures: 0 });
     expect(logs.named('peer.reachable')).toEqual([{ peer: b, failures: 2 }]);
   });
-  it('S-C3 by an authentic and wrong answer is blamed like one that cannot be reached', () => {
-    const { peers, peer, logs } = setUp();
-    peers.blame(peer(), new Refusal('peer_answer_odd', 'a lie'));
+  it('S-C3 by an authentic and wrong answer is counted like one that cannot be reached, and its back-off grows', async () => {
+    const { clock, peers, peer, logs } = setUp();
+    const lie = () => {
+      throw new Refusal('peer_answer_odd', 'a lie');
+    };
+    const to = peer();
+    expect(await reasonOfAsync(peers.call(to, 'handover', utf8('x'), (answer) => answer))).toBe('none');
+    for (let lied = 1; lied <= 3; lied += 1) {
+      expect(await reasonOfAsync(peers.call(to, 'handover', utf8('x'), lie))).toBe('peer_answer_odd');
+      expect(peers.contact(b).failures).toBe(lied);
+      expect(wallets(peers.due())).toEqual([c]);
+    }
+    clock.advance(PEER_BACKOFF_MIN_MS * 1.5);
     expect(wallets(peers.due())).toEqual([c]);
     expect(logs.named('peer.unreachable')).toEqual([{ peer: b, reason: 'peer_answer_odd', detail: 'a lie' }]);
   });
   it('by a mistake of this program counts too, and the mistake is passed on', async () => {
     const { world, peers, peer, logs } = setUp();
     world.use = () => Promise.reject(new TypeError('a mistake'));
-    await expect(peers.call(peer(), 'handover', utf8('x'))).rejects.toThrow('a mistake');
+    await expect(peers.call(peer(), 'handover', utf8('x'), (answer) => answer)).rejects.toThrow('a mistake');
     expect(logs.named('peer.unreachable')).toMatchObject([{ reason: 'internal' }]);
   });
   it('is forgotten with its membership', async () => {

@@ -232,8 +232,10 @@ describe('the step', () => {
         validUntilBlock: VALID_UNTIL,
       });
     });
-    it('fetches back, after a loss of memory, what its wallet has endorsed, before it draws anything', () => {
-      expect(step({ offers: [offerOf(x, [a])] })).toEqual({ kind: 'fetchCandidate', epoch: 0, hash: x, holders: [] });
+    it('draws anew, after a loss of memory, when nobody else has what it offered', () => {
+      expect(step({ offers: [offerOf(x, [a])] })).toMatchObject({ kind: 'generate' });
+    });
+    it('fetches back, after a loss of memory, what its wallet has endorsed and another holds', () => {
       expect(step({ offers: [offerOf(x, [a, b])] }, blocksOf({}, { majority: 3 }))).toEqual({
         kind: 'fetchCandidate',
         epoch: 0,
@@ -247,6 +249,17 @@ describe('the step', () => {
     const asB = asSelfNamed('b');
     it('fetches what the proposer offers from its signers', () => {
       expect(step({ ...asB, offers: [offerOf(x, [a])] })).toEqual({ kind: 'fetchCandidate', epoch: 0, hash: x, holders: [a] });
+    });
+    it('S-H5 follows one candidate a turn, so that a proposer who offers many fills nobody’s vault', () => {
+      const offers = [offerOf(y, [a])];
+      const turn = (followedTurn: number | undefined) => step({ ...asB, offers, candidates: [x], followedTurn });
+      expect([turn(undefined), turn(1)].map((each) => each.kind)).toEqual(['fetchCandidate', 'fetchCandidate']);
+      expect(turn(0)).toEqual(NONE);
+      expect(step({ ...asB, offers: [offerOf(y, [a, b])], candidates: [x], followedTurn: 0 }, blocksOf({}, { majority: 3 }))).toMatchObject(
+        {
+          kind: 'fetchCandidate',
+        },
+      );
     });
     it('S-C1 endorses it only once it is held', () => {
       expect(step({ ...asB, offers: [offerOf(x, [a])], candidates: [y] })).toMatchObject({ kind: 'fetchCandidate' });

@@ -3,7 +3,7 @@ import { createVault } from '../../../core/crypto/vault.ts';
 import { deriveAppKey, deriveInternalKey, secretHash } from '../../../core/crypto/kdf.ts';
 import { CANDIDATES_PER_EPOCH_MAX } from '../../../core/limits.ts';
 import { epochOf } from '../fakes.ts';
-import type { AppId } from '../../../core/identity.ts';
+import type { AppId, Hash } from '../../../core/identity.ts';
 
 const [e0, e1] = [epochOf(0), epochOf(1)];
 const secretOf = (byte: number) => new Uint8Array(32).fill(byte);
@@ -15,7 +15,7 @@ const gone = (epoch = e0) => ({ epoch, state: 'gone', hash: undefined }) as cons
 
 function vaultWith(...candidates: readonly number[]) {
   const vault = createVault();
-  for (const byte of candidates) vault.keepCandidate(e0, secretOf(byte));
+  for (const byte of candidates) vault.keepCandidate(e0, secretOf(byte), none);
   return vault;
 }
 
@@ -24,6 +24,8 @@ function installed(byte: number) {
   expect(vault.install(e0, hashOfSecret(byte), secretOf(byte))).toBe(true);
   return vault;
 }
+
+const none: ReadonlySet<Hash> = new Set();
 
 describe('a secret', () => {
   it('derives once it is installed', () => {
@@ -116,7 +118,7 @@ describe('a candidate', () => {
   });
   it('of another epoch does not win this one', () => {
     const vault = createVault();
-    vault.keepCandidate(e1, secretOf(1));
+    vault.keepCandidate(e1, secretOf(1), none);
     vault.settle([usable(1), open(e1)]);
     expect(vault.holds(e0)).toBe(false);
     expect(vault.candidates(e1)).toHaveLength(1);
@@ -128,19 +130,28 @@ describe('a candidate', () => {
   it('is refused when the epoch’s are full, except one that is there', () => {
     const vault = vaultWith(...Array.from({ length: CANDIDATES_PER_EPOCH_MAX }, (_, index) => index));
     expect(vault.candidates(e0)).toHaveLength(CANDIDATES_PER_EPOCH_MAX);
-    expect(vault.keepCandidate(e0, secretOf(99))).toBe(false);
-    expect(vault.keepCandidate(e0, secretOf(0))).toBe(true);
-    expect(vault.keepCandidate(e1, secretOf(99))).toBe(true);
-    expect(vault.candidates(e0)).toHaveLength(CANDIDATES_PER_EPOCH_MAX);
+    const all = new Set(vault.candidates(e0));
+    expect(vault.keepCandidate(e0, secretOf(99), all)).toBe(false);
+    expect(vault.keepCandidate(e0, secretOf(0), all)).toBe(true);
+    expect(vault.keepCandidate(e1, secretOf(99), all)).toBe(true);
+    expect(vault.candidates(e0)).toEqual([...all]);
   });
-  it('has 32 bytes, or the program is wrong', () => expect(() => createVault().keepCandidate(e0, new Uint8Array(31))).toThrow('must hold'));
+  it('makes room for a new one only by one that this node has not endorsed', () => {
+    const vault = vaultWith(...Array.from({ length: CANDIDATES_PER_EPOCH_MAX }, (_, index) => index));
+    const [idle, ...endorsed] = vault.candidates(e0);
+    expect(vault.keepCandidate(e0, secretOf(99), new Set(endorsed))).toBe(true);
+    expect(vault.candidates(e0)).toEqual([...endorsed, secretHash(secretOf(99))]);
+    expect(vault.handOver(e0, idle as Hash)).toBeUndefined();
+  });
+  it('has 32 bytes, or the program is wrong', () =>
+    expect(() => createVault().keepCandidate(e0, new Uint8Array(31), none)).toThrow('must hold'));
 });
 
 describe('bytes of the vault', () => {
   it('are copies of what came in', () => {
     const [kept, given] = [secretOf(1), secretOf(2)];
     const vault = createVault();
-    vault.keepCandidate(e1, kept);
+    vault.keepCandidate(e1, kept, none);
     vault.install(e0, hashOfSecret(2), given);
     kept.fill(0);
     given.fill(0);
@@ -158,7 +169,7 @@ describe('bytes of the vault', () => {
   });
   it('are handed over by exact hash only', () => {
     const vault = installed(1);
-    vault.keepCandidate(e0, secretOf(2));
+    vault.keepCandidate(e0, secretOf(2), none);
     expect(vault.handOver(e0, hashOfSecret(1))).toEqual(secretOf(1));
     expect(vault.handOver(e0, hashOfSecret(2))).toEqual(secretOf(2));
     expect(vault.handOver(e0, hashOfSecret(3))).toBeUndefined();
