@@ -120,6 +120,46 @@ describe('the authorizer', () => {
     chain.outage = false;
     expect(await verdict()).toBe('chain_unavailable');
   });
+  it('S-H6 counts a judgement from its question, however slow the answer', async () => {
+    const { clock, chain, verdict, reads } = await setUp();
+    const { call } = chain;
+    let delayMs = CALLER_CACHE_MS / 2;
+    Object.assign(chain, {
+      call: async (...asked: Parameters<typeof call>) => {
+        const answer = await call(...asked);
+        clock.advance(delayMs);
+        return answer;
+      },
+    });
+    expect([await verdict(), reads()]).toEqual(['none', 2]);
+    expect([await verdict(), reads()]).toEqual(['none', 4]);
+    delayMs = profile.headAgeMaxMs;
+    clock.advance(CALLER_CACHE_MS);
+    expect(await verdict()).toBe('chain_unavailable');
+  });
+  it('S-H6 lets no slow answer replace a newer one', async () => {
+    const { clock, chain, verdict, step } = await setUp();
+    const { call } = chain;
+    const held: (() => void)[] = [];
+    Object.assign(chain, {
+      call: async (...asked: Parameters<typeof call>) => {
+        const answer = await call(...asked);
+        await new Promise<void>((resolve) => held.push(resolve));
+        return answer;
+      },
+    });
+    const slow = verdict();
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    expect(held).toHaveLength(2);
+    Object.assign(chain, { call });
+    chain.callers.set(wallet, { ...callerAnswer(wallet), instanceStatus: 1 });
+    clock.advance(1);
+    await step(2);
+    expect(await verdict()).toBe('instance_not_active');
+    for (const release of held) release();
+    await slow;
+    expect(await verdict()).toBe('instance_not_active');
+  });
   it('S-H6 keeps a refusal through an outage too', async () => {
     const { clock, chain, verdict, step } = await setUp();
     chain.callers.set(wallet, { ...callerAnswer(wallet), appStatus: 2 });
