@@ -1,0 +1,110 @@
+/** The node's Odyn client against the emulated Odyn, over HTTP: what it sends is taken, what it gets is checked. */
+import { parseTransaction, recoverTransactionAddress } from 'viem';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { recoverWallet, parseSignature } from '../../../core/crypto/wallet.ts';
+import { createFetch } from '../../../core/platform/fetch.ts';
+import { createOdyn } from '../../../core/platform/odyn.ts';
+import { hex, parseHex } from '../../../core/wire/bytes.ts';
+import { readIdentity } from '../../../functions/boot.ts';
+import { createBox } from '../../simulation/odyn/box.ts';
+import { startOdyn } from '../../simulation/odyn.ts';
+import { profile, reasonOfAsync } from '../fakes.ts';
+import type { Wallet } from '../../../core/identity.ts';
+import type { Odyn } from '../../simulation/odyn.ts';
+
+let odyn: Odyn;
+let client: ReturnType<typeof createOdyn>;
+
+beforeAll(async () => {
+  odyn = await startOdyn();
+  client = createOdyn(odyn.url, createFetch({ profile, odynUrl: odyn.url, rpcUrl: 'http://127.0.0.1:1' }, fetch));
+});
+beforeEach(() => odyn.faults.clear());
+afterAll(async () => odyn.close());
+
+const transaction = {
+  chainId: 31337,
+  nonce: 0,
+  maxPriorityFeePerGas: 1n,
+  maxFeePerGas: 3n,
+  gasLimit: 100_000n,
+  to: `0x${'22'.repeat(20)}` as Wallet,
+  data: '0x1234',
+} as const;
+
+describe('the wallet', () => {
+  it('signs texts that recover to its address', async () => {
+    const signature = parseSignature(await client.signer.sign('NovaKMS:text'));
+    expect(recoverWallet('NovaKMS:text', signature ?? new Uint8Array())).toBe(odyn.wallet);
+  });
+
+  it('U-9 signs the one transaction that a node sends, in the one shape that Odyn takes', async () => {
+    const signed = (await client.signer.signTransaction(transaction)) as `0x02${string}`;
+    expect(parseTransaction(signed)).toMatchObject({ chainId: 31337, to: transaction.to, data: '0x1234', gas: 100_000n, maxFeePerGas: 3n });
+    expect((await recoverTransactionAddress({ serializedTransaction: signed })).toLowerCase()).toBe(odyn.wallet);
+    const camelCase = { payload: { chainId: 31337, type: 2, to: transaction.to, nonce: 0, data: '0x', value: 0, gas: 1 } };
+    const refused = await fetch(`${odyn.url}/v1/eth/sign-tx`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(camelCase),
+    });
+    expect(refused.status).toBe(400);
+  });
+
+  it('X-1 of zeros, or none, is no identity', async () => {
+    expect(await readIdentity(client.signer, client.box)).toEqual({ wallet: odyn.wallet, teePubkey: odyn.teePubkey });
+    for (const address of [`0x${'00'.repeat(20)}`, '', 'garbage']) {
+      odyn.faults.set('/v1/eth/address', { kind: 'answer', json: () => ({ address }) });
+      expect(await reasonOfAsync(readIdentity(client.signer, client.box))).toBe('zero_wallet');
+    }
+    odyn.faults.set('/v1/eth/address', { kind: 'status', status: 500, text: 'no' });
+    expect(await reasonOfAsync(readIdentity(client.signer, client.box))).toBe('odyn_unreachable');
+  });
+});
+
+describe('the box', () => {
+  it('opens what an app sealed, and seals what the app opens', async () => {
+    const app = createBox();
+    const { nonce, encryptedData } = app.sealTo(odyn.teePubkey, Buffer.from('to the node'));
+    const bytes = (text: string) => parseHex(text) ?? new Uint8Array();
+    expect(await client.box.open({ senderTeePubkey: bytes(app.teePubkey), nonce: bytes(nonce), encrypted: bytes(encryptedData) })).toBe(
+      'to the node',
+    );
+    const sealed = await client.box.seal(bytes(app.teePubkey), 'to the app');
+    expect(hex(sealed.senderTeePubkey)).toBe(odyn.teePubkey);
+    expect(Buffer.from(app.openFrom(odyn.teePubkey, { nonce: hex(sealed.nonce), encryptedData: hex(sealed.encrypted) })).toString()).toBe(
+      'to the app',
+    );
+  });
+
+  it('blames the sender for an envelope that does not open, and Odyn for everything else', async () => {
+    const envelope = {
+      senderTeePubkey: parseHex(createBox().teePubkey) ?? new Uint8Array(),
+      nonce: new Uint8Array(12),
+      encrypted: new Uint8Array(40),
+    };
+    expect(await reasonOfAsync(client.box.open(envelope))).toBe('envelope_unopenable');
+    odyn.faults.set('/v1/encryption/decrypt', { kind: 'status', status: 500, text: 'broken' });
+    expect(await reasonOfAsync(client.box.open(envelope))).toBe('odyn_unavailable');
+    odyn.faults.set('*', { kind: 'status', status: 400, text: 'bad' });
+    expect(await reasonOfAsync(client.box.entropy())).toBe('odyn_unavailable');
+  });
+
+  it.each([
+    ['garbage', { kind: 'garbage' }],
+    ['nothing', { kind: 'drop' }],
+    ['another shape', { kind: 'answer', json: () => ({ random: 1 }) }],
+    ['no hex', { kind: 'answer', json: () => ({ random_bytes: 'zz' }) }],
+    ['an empty text', { kind: 'answer', json: () => ({ random_bytes: '0x' }) }],
+    ['a redirect', { kind: 'redirect', location: 'http://127.0.0.1:1/' }],
+  ] as const)('refuses %s for randomness', async (_what, fault) => {
+    odyn.faults.set('/v1/random', fault);
+    expect(await reasonOfAsync(client.box.entropy())).toBe('odyn_unavailable');
+  });
+
+  it('U-7 keeps Odyn’s error text to itself', async () => {
+    odyn.faults.set('/v1/random', { kind: 'status', status: 500, text: 'secret=deadbeef at /root' });
+    const error = await client.box.entropy().catch((reason: Error) => reason);
+    expect(String(error)).not.toMatch(/deadbeef|\/root/);
+  });
+});
