@@ -3,7 +3,7 @@
  * loopback by nature; anything else would be a stranger's key store or a stranger's chain, and is refused.
  */
 import { parseProfile } from './networks.ts';
-import { isJsonObject, unknownMember } from './wire/json.ts';
+import { isJsonObject, parseJsonObject, unknownMember } from './wire/json.ts';
 import type { NetworkProfile } from './networks.ts';
 
 export interface NodeConfig {
@@ -19,10 +19,15 @@ export function parseConfig(settings: unknown): NodeConfig {
   const unknown = unknownMember(settings, ['PROFILE', 'ODYN_URL', 'RPC_URL']);
   if (unknown !== undefined) throw new TypeError(`configuration: unknown setting ${unknown}`);
   return {
-    profile: parseProfile(settings['PROFILE']),
+    profile: parseProfile(objectOf(settings['PROFILE'])),
     odynUrl: loopbackOrigin('ODYN_URL', settings['ODYN_URL']),
     rpcUrl: loopbackOrigin('RPC_URL', settings['RPC_URL']),
   };
+}
+
+/** A binding may carry the profile as an object or as its JSON text. */
+function objectOf(value: unknown): unknown {
+  return typeof value === 'string' ? parseJsonObject(value) : value;
 }
 
 function loopbackOrigin(name: string, value: unknown): string {

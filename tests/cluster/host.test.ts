@@ -188,4 +188,15 @@ describe('X-9 a host between two nodes', () => {
     ).toBeLessThanOrEqual(6);
     expect(await agreedKey(world)).toBe(key);
   });
+
+  it('X-15 finds no planted secret in a log line either', () => {
+    const logged = world.members.flatMap(({ node }) => node.lines).join('\n');
+    expect(logged).toContain('handover.given');
+    const forms = [SECRET, key].flatMap((planted) => [planted, Buffer.from(planted, 'hex').toString('base64')]);
+    const privateKeys = [...world.members.map(({ node }) => node.odyn), ...world.apps.map((app) => app.odyn)].flatMap((odyn) => [
+      odyn.walletKey.slice(2),
+      odyn.boxKey.slice(2),
+    ]);
+    for (const form of [...forms, ...privateKeys]) expect(logged.includes(form)).toBe(false);
+  });
 });
