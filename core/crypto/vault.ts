@@ -75,19 +75,24 @@ export function createVault(): Vault {
 
   function settle(truths: readonly EpochTruth[]): Settled {
     const usable = new Map(truths.flatMap((truth) => (truth.state === 'usable' && truth.hash ? [[truth.epoch, truth.hash] as const] : [])));
-    const open = new Set(truths.filter((truth) => truth.state === 'open').map((truth) => truth.epoch));
-    const wiped = [...dropSecrets(usable)];
+    const decided = new Set(truths.filter((truth) => truth.state !== 'open').map((truth) => truth.epoch));
+    const wiped = [...dropSecrets(usable, decided)];
     const installed = [...usable].flatMap(([epoch, hash]) => (promote(epoch, hash) ? [{ epoch, hash }] : []));
-    wiped.push(...dropCandidates(open));
+    wiped.push(...dropCandidates(decided));
     return { installed, wiped };
   }
 
-  function* dropSecrets(usable: ReadonlyMap<Epoch, Hash>): Generator<Settled['wiped'][number]> {
+  /**
+   * A secret whose epoch is open again, or not there, lost its activation to a reorganisation deeper than the confirmation:
+   * it is a candidate once more. The same activation most likely comes back, and then nobody else would have it.
+   */
+  function* dropSecrets(usable: ReadonlyMap<Epoch, Hash>, decided: ReadonlySet<Epoch>): Generator<Settled['wiped'][number]> {
     for (const [epoch, held] of secrets) {
       if (usable.get(epoch) === held.hash) continue;
-      held.secret.fill(0);
       secrets.delete(epoch);
-      yield { epoch, why: usable.has(epoch) ? 'another hash is active' : 'the epoch is gone', count: 1 };
+      if (!decided.has(epoch)) keepCandidate(epoch, held.secret, new Set());
+      held.secret.fill(0);
+      if (decided.has(epoch)) yield { epoch, why: usable.has(epoch) ? 'another hash is active' : 'the epoch is gone', count: 1 };
     }
   }
 
@@ -96,9 +101,9 @@ export function createVault(): Vault {
     return secret !== undefined && install(epoch, hash, secret);
   }
 
-  function* dropCandidates(open: ReadonlySet<Epoch>): Generator<Settled['wiped'][number]> {
+  function* dropCandidates(decided: ReadonlySet<Epoch>): Generator<Settled['wiped'][number]> {
     for (const [epoch, ofEpoch] of candidates) {
-      if (open.has(epoch)) continue;
+      if (!decided.has(epoch)) continue;
       for (const secret of ofEpoch.values()) secret.fill(0);
       candidates.delete(epoch);
       const won = secrets.get(epoch)?.hash;

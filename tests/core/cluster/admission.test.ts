@@ -11,7 +11,7 @@ import { CANDIDATES_PER_EPOCH_MAX, ENDORSEMENT_LIFE_BLOCKS, TICK_MS_MAX } from '
 import { hex } from '../../../core/wire/bytes.ts';
 import { endorsementText } from '../../../core/wire/pop.ts';
 import { createCluster, createRandom, epochOf, profile, STATES } from '../fakes.ts';
-import type { TestCluster, TestNode } from '../fakes.ts';
+import type { EpochAnswer, TestCluster, TestNode } from '../fakes.ts';
 import type { AppId, Hash } from '../../../core/identity.ts';
 
 const e0 = epochOf(0);
@@ -281,6 +281,22 @@ describe('a rotation', () => {
     for (let round = 0; round < profile.confirmationBlocks + 1; round += 1) await cluster.round();
     for (const node of cluster.nodes)
       expect([keyOf(node), gateOf(node), node.logs.named('secret.wiped').length]).toEqual([undefined, 'serving 1', 1]);
+  });
+});
+
+describe('a reorganisation deeper than the confirmation', () => {
+  it('S-C1 that takes the activation away ends with the same secret, and nobody serves meanwhile', async () => {
+    const cluster = createCluster('a', 'b', 'c');
+    const serving = () => cluster.nodes.filter(({ kms }) => kms.admission.gate().kind === 'serving').length;
+    cluster.chain.openNext();
+    await cluster.until(() => serving() === 3);
+    const [active] = cluster.chain.epochs;
+    cluster.chain.epochs = [{ ...(active as EpochAnswer), state: STATES.open, secretHash: `0x${'00'.repeat(32)}`, activatedAt: 0n }];
+    await cluster.round();
+    await cluster.round();
+    expect(serving()).toBe(0);
+    await cluster.until(() => serving() === 3);
+    expect(cluster.chain.epochs.map((epoch) => epoch.secretHash)).toEqual([active?.secretHash]);
   });
 });
 

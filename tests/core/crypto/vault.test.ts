@@ -66,22 +66,24 @@ describe('a secret', () => {
     expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(2), derivation));
     expect(vault.appKey(derivation)).not.toEqual(before);
   });
-  it('S-C2 goes when its epoch is gone, or no longer listed', () => {
-    for (const truths of [[gone()], [], [usable(1, e1)]]) {
-      const vault = installed(1);
-      expect(vault.settle(truths).wiped).toHaveLength(1);
-      expect(vault.holds(e0)).toBe(false);
-    }
+  it('S-C2 goes when its epoch is gone', () => {
+    const vault = installed(1);
+    expect(vault.settle([gone()]).wiped).toHaveLength(1);
+    expect([vault.holds(e0), vault.candidates(e0)]).toEqual([false, []]);
   });
   it('stays while the chain names it', () => {
     const vault = installed(1);
     expect(vault.settle([usable(1), open(e1)])).toEqual({ installed: [], wiped: [] });
     expect(vault.holds(e0)).toBe(true);
   });
-  it('of an epoch that is only open is wiped: the chain never named it', () => {
-    const vault = installed(1);
-    vault.settle([open()]);
-    expect(vault.holds(e0)).toBe(false);
+  it('S-C1 is a candidate again, and nothing is derived from it, when its activation was reorganised away', () => {
+    for (const truths of [[open()], [], [usable(2, e1)]]) {
+      const vault = installed(1);
+      expect(vault.settle(truths)).toEqual({ installed: [], wiped: [] });
+      expect([vault.holds(e0), vault.appKey(derivation), vault.candidates(e0)]).toEqual([false, undefined, [hashOfSecret(1)]]);
+      expect(vault.settle([usable(1)]).installed).toHaveLength(1);
+      expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(1), derivation));
+    }
   });
 });
 
