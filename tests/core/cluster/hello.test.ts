@@ -84,6 +84,12 @@ describe('a hello', () => {
     ['with a nonce that is too long', 'frame_malformed', signed({ nonce: 'a'.repeat(257) })],
     ['with a time that is too long', 'frame_malformed', signed({ timestamp: '1'.repeat(17) })],
   ])('is refused %s', (_what, reason, given) => expect(verdict(given)).toBe(reason));
+  it('R-4 speaks for the wallet that signed it, whatever name its body or header puts in front', () => {
+    expect(verify(signed()).wallet).toBe(initiator.wallet);
+    expect(verdict(signed({ wallet: stranger.wallet }))).toBe('peer_proof_refused');
+    expect(verdict(signed({ wallet: stranger.wallet }, { wallet: stranger.wallet }))).toBe('peer_proof_refused');
+    expect(verify(signed({ wallet: stranger.wallet }, {}, stranger)).wallet).toBe(stranger.wallet);
+  });
   it.each(Object.keys(hello))('is refused without %s', (name) => expect(verdict(signed({ [name]: undefined }))).toBe('frame_malformed'));
   it('X-9 is refused with any byte of its body flipped: the signature covers all of it', () => {
     const { body, headers } = signed();
