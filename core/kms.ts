@@ -53,15 +53,8 @@ export interface KmsDependencies {
   readonly log: Log;
 }
 
-export interface Kms {
-  readonly identity: Identity;
-  readonly profile: NetworkProfile;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly signer: Signer;
-  readonly recover: Recover;
-  readonly box: Box;
-  readonly log: Log;
+/** A node as its handlers see it: its ports but for chain and network, which only its rooms reach. */
+export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly view: ChainView;
   readonly vault: Vault;
   readonly nonces: Nonces;
