@@ -1,0 +1,468 @@
+/**
+ * Rules of the source that no compiler checks, read as text. Each rule is a function from files to complaints: the tree must
+ * give none, and a planted file must give one, so that no rule can fall asleep.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+interface File {
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Rule {
+  readonly name: string;
+  readonly complaints: (files: readonly File[]) => string[];
+  /** Files of which at least one must be complained about. */
+  readonly planted: readonly File[];
+}
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const FILE_LINES_MAX = 260;
+const FUNCTION_LINES_MAX = 70;
+
+/** Tracked and not ignored, also before they are committed. */
+const paths = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((path) => path !== '' && !path.includes('.tmp.'));
+const tree = paths.filter((path) => /\.(ts|mjs|json|toml|yaml)$/.test(path)).flatMap((path) => readIfThere(path));
+
+function readIfThere(path: string): File[] {
+  try {
+    return [{ path, text: readFileSync(`${ROOT}${path}`, 'utf8') }];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+const isNode = ({ path }: File) => /^(core|functions)\/.*\.ts$/.test(path) && path !== 'core/chain/abi.ts';
+const isTypeScript = ({ path }: File) => path.endsWith('.ts');
+const isThisTest = ({ path }: File) => path === 'tests/tidy.test.ts';
+
+/** Lines of code, comments blanked. Comments here stand on lines of their own or after code behind two slashes and a space. */
+function codeLines(text: string): string[] {
+  return text.split('\n').map((line) => (/^\s*(\/?\*|\/\/)/.test(line) ? '' : line.replace(/\s\/\/ .*$/, '')));
+}
+
+/** Complains of every line of code that matches, in the files chosen. */
+function noLine(pattern: RegExp, chosen: (file: File) => boolean, wholeText = false): Rule['complaints'] {
+  return (files) =>
+    files.filter(chosen).flatMap(({ path, text }) => {
+      const lines = wholeText ? text.split('\n') : codeLines(text);
+      return lines.flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1} ${line.trim()}`] : []));
+    });
+}
+
+const plant = (path: string, text: string): File => ({ path, text });
+const outside =
+  (...homes: readonly string[]) =>
+  (file: File) =>
+    isNode(file) && !homes.some((home) => file.path === home || file.path.startsWith(`${home}/`));
+
+const importPattern = /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|(?:^|\n)import\s+'([^']+)'/g;
+
+function importsOf({ text }: File): string[] {
+  return [...text.matchAll(importPattern)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+}
+
+function resolved(from: string, specifier: string): string {
+  return posix.normalize(posix.join(posix.dirname(from), specifier));
+}
+
+/** `core/auth/rate.ts` is of the room `auth`; the names at the top of `core/` are the room `base`. */
+function roomOf(path: string): string {
+  const [top, second, third] = path.split('/');
+  if (top !== 'core') return top ?? '';
+  if (third !== undefined) return second ?? '';
+  return second === 'kms.ts' ? 'kms' : 'base';
+}
+
+const edges: Readonly<Record<string, readonly string[]>> = {
+  base: ['base', 'wire'],
+  wire: ['base', 'wire'],
+  crypto: ['base', 'wire', 'crypto'],
+  chain: ['base', 'wire', 'crypto', 'chain'],
+  auth: ['base', 'wire', 'crypto', 'chain', 'auth'],
+  cluster: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster'],
+  kms: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster'],
+  platform: ['base', 'wire', 'chain', 'cluster', 'platform'],
+  functions: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster', 'kms', 'functions'],
+};
+
+function wrongEdges(files: readonly File[]): string[] {
+  return files.filter(isNode).flatMap((file) =>
+    importsOf(file)
+      .filter((specifier) => specifier.startsWith('.'))
+      .map((specifier) => resolved(file.path, specifier))
+      .filter((target) => {
+        const boot = file.path === 'functions/boot.ts' && roomOf(target) === 'platform';
+        const policy = roomOf(file.path) === 'platform' && roomOf(target) === 'cluster' && target !== 'core/cluster/peer-url.ts';
+        return policy || (!boot && !edges[roomOf(file.path)]?.includes(roomOf(target)));
+      })
+      .map((target) => `${file.path} imports ${target}`),
+  );
+}
+
+function importCycles(files: readonly File[]): string[] {
+  const graph = new Map(
+    files
+      .filter(isNode)
+      .map((file) => [file.path, importsOf(file).flatMap((to) => (to.startsWith('.') ? [resolved(file.path, to)] : []))] as const),
+  );
+  const done = new Set<string>();
+  const found: string[] = [];
+  function visit(path: string, trail: readonly string[]): void {
+    if (trail.includes(path)) found.push([...trail.slice(trail.indexOf(path)), path].join(' → '));
+    if (trail.includes(path) || done.has(path)) return;
+    for (const next of graph.get(path) ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  }
+  for (const path of graph.keys()) visit(path, []);
+  return found;
+}
+
+/** Each package of the node, and where alone it is imported. */
+const packageHomes: Readonly<Record<string, readonly string[]>> = {
+  'itty-router': ['functions'],
+  viem: ['core/chain', 'core/platform'],
+  '@noble/curves': ['core/crypto'],
+  '@noble/hashes': ['core/crypto', 'core/auth', 'core/cluster'],
+  cborg: ['core/wire'],
+  'lru-cache': ['core/auth'],
+  'node:buffer': ['core/wire/bytes.ts'],
+  'node:crypto': ['core/crypto/aead.ts', 'core/cluster/keys.ts'],
+};
+
+function strayPackages(files: readonly File[]): string[] {
+  return files.filter(isNode).flatMap((file) =>
+    importsOf(file)
+      .filter((specifier) => !specifier.startsWith('.'))
+      .map((specifier) => /^(?:node:\w+|@[^/]+\/[^/]+|[^/]+)/.exec(specifier)?.[0] ?? specifier)
+      .filter((name) => !packageHomes[name]?.some((home) => file.path === home || file.path.startsWith(`${home}/`)))
+      .map((name) => `${file.path} imports ${name}`),
+  );
+}
+
+function looseVersions(files: readonly File[]): string[] {
+  const manifest = files.find(({ path }) => path === 'package.json');
+  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(manifest?.text ?? '{}') as Record<
+    string,
+    Record<string, string>
+  >;
+  const versions = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
+  const used = Object.keys(packageHomes).filter((name) => !name.startsWith('node:'));
+  return [
+    ...versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)).map(([name, version]) => `${name} ${version} is not exact`),
+    ...Object.keys(dependencies ?? {})
+      .filter((name) => !used.includes(name))
+      .map((name) => `${name} has no home`),
+  ];
+}
+
+/** Names that a file declares and no other file of the node mentions. */
+function unused(declared: RegExp, home: string, others: (file: File) => boolean, quote = ''): Rule['complaints'] {
+  return (files) => {
+    const names = [...(files.find(({ path }) => path === home)?.text ?? '').matchAll(declared)].map((match) => match[1] ?? '');
+    const users = files.filter((file) => isNode(file) && file.path !== home && others(file)).map(({ text }) => text);
+    return names
+      .filter((name) => !users.some((text) => new RegExp(`(?<!\\w)${quote}${name.replaceAll('.', '\\.')}${quote}(?![\\w.])`).test(text)))
+      .map((name) => `${home}: ${name}`);
+  };
+}
+
+/** Exported functions and constants that are declared in more than one file. */
+function definedTwice(files: readonly File[]): string[] {
+  const homes = new Map<string, string[]>();
+  for (const { path, text } of files.filter(isNode))
+    for (const [, name = ''] of text.matchAll(/^export (?:async )?(?:function|const|class) (\w+)/gm))
+      homes.set(name, [...(homes.get(name) ?? []), path]);
+  return [...homes].filter(([, where]) => where.length > 1).map(([name, where]) => `${name} in ${where.join(' and ')}`);
+}
+
+/** Lines of each function without those of the functions inside it; prettier puts a function's end at its indentation. */
+function longFunctions(files: readonly File[]): string[] {
+  return files
+    .filter((file) => isTypeScript(file) && file.path !== 'core/chain/abi.ts')
+    .flatMap(({ path, text }) => {
+      const lines = text.split('\n');
+      const spans = lines.flatMap((line, start) => {
+        const opens = /^( *)(?:export )?(?:default )?(?:async )?(?:function\b|(?:get )?[\w$]+\().*\{$|^( *).*=> \{$/.exec(line);
+        if (!opens || /^\s*(?:if|for|while|switch|return|describe|else)\b/.test(line) || /\b(?:describe|it)(?:\.each)?\(/.test(line))
+          return [];
+        const indent = opens[1] ?? opens[2] ?? '';
+        const end = lines.findIndex((other, index) => index > start && new RegExp(`^${indent}\\}`).test(other));
+        return end < 0 ? [] : [{ start, end }];
+      });
+      return spans.flatMap(({ start, end }) => {
+        const inner = new Set(
+          spans.filter((other) => other.start > start && other.end < end).flatMap((other) => range(other.start, other.end)),
+        );
+        const own = range(start, end).filter((line) => !inner.has(line)).length;
+        return own > FUNCTION_LINES_MAX ? [`${path}:${start + 1} has ${own} lines`] : [];
+      });
+    });
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+/** Every header that is read of a request, or of a peer's answer. */
+const headersRead = [
+  'content-type',
+  'x-app-nonce',
+  'x-app-signature',
+  'x-app-timestamp',
+  'x-app-wallet',
+  'x-kms-nonce',
+  'x-kms-peer-signature',
+  'x-kms-signature',
+  'x-kms-timestamp',
+  'x-kms-wallet',
+];
+
+/** Events that nothing logs yet. An entry that is logged after all is a complaint of its own, below. */
+const unloggedYet = ['core/events.ts: session.refused'];
+
+const rules: readonly Rule[] = [
+  {
+    name: 'S-M8 reads clock, randomness and timers in core/platform only',
+    complaints: noLine(
+      /Date\.now|new Date\(\)|Math\.random|\bset(?:Timeout|Interval|Immediate)\b|getRandomValues|randomUUID|randomBytes|performance\.now|AbortSignal\.timeout/,
+      outside('core/platform'),
+    ),
+    planted: [plant('core/auth/x.ts', 'const at = Date.now();')],
+  },
+  {
+    name: 'S-M8 reaches the network through the fetch port only',
+    complaints: noLine(
+      /globalThis\.fetch|\bself\.fetch|XMLHttpRequest|new WebSocket|new EventSource|sendBeacon|node:(?:http|https|net|tls|dgram|dns)/,
+      (file) => isNode(file) && file.path !== 'functions/boot.ts',
+    ),
+    planted: [plant('core/cluster/x.ts', 'await globalThis.fetch(url);')],
+  },
+  {
+    name: 'S-M8 calls fetch only where it is handed in',
+    complaints: (files) =>
+      files
+        .filter((file) => isNode(file) && /(?<![.\w])fetch\(/.test(codeLines(file.text).join('\n')))
+        .filter(({ text }) => !/\bfetch: Fetch\b|[{,] fetch[,} ]|fetch\(request(?:: Request)?\)/.test(text))
+        .map(({ path }) => `${path} calls a fetch of nobody`),
+    planted: [plant('core/cluster/x.ts', "const answer = await fetch('https://example.com');")],
+  },
+  {
+    name: 'X-4 S-L1 reads no environment',
+    complaints: noLine(/\bprocess\b|import\.meta\.env|Deno\.|Bun\./, isNode),
+    planted: [plant('core/config2.ts', "const url = process.env['URL'];")],
+  },
+  {
+    name: 'X-15 prints in the main only',
+    complaints: noLine(/\bconsole\.|process\.std(?:out|err)/, outside('functions/worker.ts', 'functions/enclave.ts')),
+    planted: [plant('core/crypto/x.ts', 'console.log(secret);')],
+  },
+  {
+    name: 'imports downward only',
+    complaints: wrongEdges,
+    planted: [plant('core/wire/x.ts', "import { decide } from '../cluster/readiness.ts';")],
+  },
+  {
+    name: 'imports core/platform from functions/boot.ts only',
+    complaints: wrongEdges,
+    planted: [plant('functions/derive2.ts', "import { systemClock } from '../core/platform/system.ts';")],
+  },
+  {
+    name: 'has no import cycle',
+    complaints: importCycles,
+    planted: [plant('core/wire/a.ts', "import { b } from './b.ts';"), plant('core/wire/b.ts', "import type { A } from './a.ts';")],
+  },
+  {
+    name: 'imports packages and node: modules in their homes only',
+    complaints: strayPackages,
+    planted: [plant('core/cluster/x.ts', "import { readFile } from 'node:fs/promises';")],
+  },
+  {
+    name: 'depends on exact versions, each with a home',
+    complaints: looseVersions,
+    planted: [plant('package.json', '{"dependencies":{"viem":"^2.0.0"}}')],
+  },
+  {
+    name: 'S-L9 X-16 keeps no state in a module, but for the worker’s node',
+    complaints: noLine(
+      /^(?:export )?(?:let|var)\b|^(?:export )?const \w+[^=]*= (?:new (?:Map|Set|WeakMap|LRUCache|Array)\b(?!\(\[)|\[\];|\{\};)/,
+      outside('functions/worker.ts'),
+    ),
+    planted: [plant('core/auth/x.ts', 'let counter = 0;')],
+  },
+  {
+    name: 'S-L9 X-16 keeps no cache in a module constant',
+    complaints: noLine(/^(?:export )?const \w+[^=]*= new (?:Map|LRUCache)\b/, isNode),
+    planted: [plant('core/auth/x.ts', 'const cache = new Map<string, string>();')],
+  },
+  {
+    name: 'does not know where it runs',
+    complaints: noLine(
+      /simulat|IN_ENCLAVE|x-tee-wallet|x-tee-measurement|\bmock|\bfake|anvil|miniflare|\bdev(?:elopment)?[ -]?(?:mode|header|only)|plaintext.?(?:mode|flag|allowed)|insecure|bypass/i,
+      isNode,
+      true,
+    ),
+    planted: [plant('core/auth/x.ts', "if (headers.get('x-tee-wallet')) return;")],
+  },
+  {
+    name: 'S-L2 uses every limit',
+    complaints: unused(/^export const (\w+)/gm, 'core/limits.ts', () => true),
+    planted: [plant('core/limits.ts', 'export const NOBODY_MAX = 1;')],
+  },
+  {
+    name: 'S-L1 reads every field of the profile and of the configuration',
+    complaints: (files) => [
+      ...unused(/^ {2}readonly (\w+): (?!readonly string)/gm, 'core/networks.ts', () => true)(files),
+      ...unused(/^ {2}readonly (\w+):/gm, 'core/config.ts', () => true)(files),
+    ],
+    planted: [plant('core/networks.ts', 'export interface NetworkProfile {\n  readonly colour: string;\n}')],
+  },
+  {
+    name: 'S-L3 gives every reason somewhere',
+    complaints: unused(/^ {2}\| '(\w+)'/gm, 'core/errors.ts', ({ path }) => path !== 'functions/reply.ts', "'"),
+    planted: [plant('core/errors.ts', "export type Reason =\n  | 'never_given';")],
+  },
+  {
+    name: 'S-L3 logs every event somewhere',
+    complaints: (files) =>
+      unused(/^ {2}'([a-z_]+\.[a-z_]+)': \{/gm, 'core/events.ts', () => true, "'")(files).filter((each) => !unloggedYet.includes(each)),
+    planted: [plant('core/events.ts', "export interface EventFields {\n  'node.slept': { ms: number };\n}")],
+  },
+  {
+    name: 'S-L4 has one reader of JSON',
+    complaints: noLine(/JSON\.parse|\.json\(\)/, outside('core/wire/json.ts')),
+    planted: [plant('core/cluster/x.ts', 'const value = JSON.parse(text);')],
+  },
+  {
+    name: 'S-L4 has one decoder and one encoder of contract data',
+    complaints: noLine(/decodeFunctionResult|encodeFunctionData|decodeAbiParameters/, outside('core/chain/registry.ts')),
+    planted: [plant('functions/x.ts', 'decodeFunctionResult({ abi, data });')],
+  },
+  {
+    name: 'S-L5 defines every exported value once',
+    complaints: definedTwice,
+    planted: [plant('core/wire/a.ts', 'export function hexOf() {}'), plant('core/auth/b.ts', 'export function hexOf() {}')],
+  },
+  {
+    name: 'S-L10 sends one transaction, from one place',
+    complaints: (files) => [
+      ...noLine(
+        /signTransaction\(|chain\.send\(|eth_sendRawTransaction/,
+        outside('core/cluster/relay.ts', 'core/platform', 'core/ports.ts'),
+      )(files),
+      ...files
+        .filter(({ path }) => path === 'core/chain/registry.ts')
+        .flatMap(({ text }) => [...text.matchAll(/encodeFunctionData\(\{[^}]*functionName: '(\w+)'/g)].map((match) => match[1] ?? ''))
+        .filter((name) => !['activate', 'clusterView', 'callerView'].includes(name)),
+    ],
+    planted: [plant('core/chain/registry.ts', "encodeFunctionData({ abi, functionName: 'veto', args });")],
+  },
+  {
+    name: 'X-3 puts every /kms route on the sealed road',
+    complaints: noLine(/'\/kms[^']*': \{(?!.*: sealed\(kms, )/, ({ path }) => path === 'functions/api.ts'),
+    planted: [plant('functions/api.ts', "    '/kms/derive': { POST: (request) => derive(kms, request) },")],
+  },
+  {
+    name: 'U-4 reads no header that a proxy writes',
+    complaints: (files) =>
+      files.filter(isNode).flatMap(({ path, text }) =>
+        [...text.matchAll(/headers\.get\(([^)]*)\)/g)]
+          .map((match) => match[1] ?? '')
+          .filter((name) => !headersRead.includes(name.slice(1, -1)))
+          .map((name) => `${path} reads ${name}`),
+      ),
+    planted: [plant('functions/x.ts', "request.headers.get('x-forwarded-for')")],
+  },
+  {
+    name: 'has no any, no silenced check',
+    complaints: (files) => [
+      ...noLine(/(?:: |<|\| |& |\bas )any\b(?!['\w])/, isTypeScript)(files.filter((file) => !isThisTest(file))),
+      ...noLine(
+        /@ts-(?:ignore|expect-error|nocheck)|eslint-disable|prettier-ignore/,
+        isTypeScript,
+        true,
+      )(files.filter((file) => !isThisTest(file))),
+    ],
+    planted: [plant('tests/x.ts', 'const value = answer as any;')],
+  },
+  {
+    name: 'leaves nothing for later in the source',
+    complaints: noLine(/\b(?:TODO|FIXME|XXX|HACK)\b/, (file) => /\.(?:ts|mjs|sol)$/.test(file.path) && !isThisTest(file), true),
+    planted: [plant('core/x.ts', '// TODO later')],
+  },
+  {
+    name: 'skips no test and runs none alone',
+    complaints: noLine(/\b(?:it|test|describe)\.(?:skip|only|todo|fails)\b/, (file) => file.path.startsWith('tests/') && !isThisTest(file)),
+    planted: [plant('tests/x.test.ts', "it.only('x', () => {});")],
+  },
+  {
+    name: `keeps files of the node under ${FILE_LINES_MAX} lines`,
+    complaints: (files) =>
+      files
+        .filter(isNode)
+        .flatMap(({ path, text }) => (text.split('\n').length > FILE_LINES_MAX ? [`${path} has ${text.split('\n').length}`] : [])),
+    planted: [plant('core/x.ts', '\n'.repeat(FILE_LINES_MAX))],
+  },
+  {
+    name: `keeps functions under ${FUNCTION_LINES_MAX} lines`,
+    complaints: longFunctions,
+    planted: [plant('core/x.ts', `function long() {\n${'  work();\n'.repeat(FUNCTION_LINES_MAX)}}`)],
+  },
+  {
+    name: 'has the top-level entries that the README names',
+    complaints: (files) =>
+      [...new Set(files.map(({ path }) => path.split('/')[0] ?? ''))].filter(
+        (entry) => !entry.startsWith('.') && !topLevel.includes(entry),
+      ),
+    planted: [plant('scripts/x.ts', '')],
+  },
+];
+
+const topLevel = [
+  'functions',
+  'core',
+  'contracts',
+  'tests',
+  'docs',
+  'build.mjs',
+  'enclaver.yaml',
+  'wrangler.toml',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'README.md',
+  'LICENSE',
+  'SECURITY.md',
+];
+
+describe('the source', () => {
+  it('is read at all', () => expect(tree.filter(isNode).length).toBeGreaterThan(40));
+
+  it.each(rules)('$name', ({ complaints }) =>
+    expect(complaints([...tree, ...paths.map((path) => plant(path, ''))].filter(onceByPath()))).toEqual([]),
+  );
+});
+
+it('S-L3 has no exception that is none', () => {
+  const silent = unused(/^ {2}'([a-z_]+\.[a-z_]+)': \{/gm, 'core/events.ts', () => true, "'")(tree);
+  expect(unloggedYet.filter((each) => !silent.includes(each))).toEqual([]);
+});
+
+describe('a planted line is caught where the source', () => {
+  it.each(rules)('$name', ({ complaints, planted }) => expect(complaints(planted)).not.toEqual([]));
+});
+
+function onceByPath(): (file: File) => boolean {
+  const seen = new Set<string>();
+  return ({ path }) => !seen.has(path) && seen.add(path) !== undefined;
+}
