@@ -1,0 +1,336 @@
+/**
+ * R-9: the documents against the code. What they name must exist, what they list must be complete, and their programs run.
+ * The findings table of `docs/security.md` is checked here too: `npm test -- tests/docs.test.ts`.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { kmsRegistryAbi, novaAppRegistryAbi } from '../core/chain/abi.ts';
+import * as limits from '../core/limits.ts';
+import { wireOf } from '../functions/reply.ts';
+import { describeCluster } from './simulation/cluster-file.ts';
+import { createWorld, until, untilServing } from './simulation/world.ts';
+import type { Reason } from '../core/errors.ts';
+import type { World } from './simulation/world.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(`${ROOT}${path}`, 'utf8');
+const documents = ['README.md', ...globSync('docs/**/*.md', { cwd: ROOT })].toSorted();
+const texts = documents.map((path) => ({ path, text: read(path) }));
+const all = texts.map(({ text }) => text).join('\n');
+
+/** Named as not there yet; one that appears must be taken off this list and out of those sentences. */
+const NOT_YET = ['functions/enclave.ts'];
+/** Of formulas. */
+const NOTATION = ['min', 'max'];
+/** Made by a command, not in the repository. */
+const GENERATED = ['contracts/out', 'contracts/broadcast'];
+
+const inlineCode = (text: string) => [...text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)].map((match) => match[1] ?? '');
+const codeBlocks = (text: string) =>
+  [...text.matchAll(/^```(\w*)\n([^]*?)^```/gm)].map((match) => ({ language: match[1] ?? '', code: match[2] ?? '' }));
+const shown = (text: string) => [...inlineCode(text), ...codeBlocks(text).map(({ code }) => code)];
+
+function section(text: string, heading: string): string {
+  const start = text.indexOf(`\n## ${heading}`);
+  expect(start, `a section ${heading}`).toBeGreaterThan(0);
+  const end = text.indexOf('\n## ', start + 1);
+  return text.slice(start, end < 0 ? undefined : end);
+}
+
+/** Cells of the rows of the first table of a text, without its header. */
+function tableRows(text: string): string[][] {
+  const lines = text.split('\n');
+  const ruler = lines.findIndex((line) => /^\|(?:\s*-+\s*\|)+$/.test(line));
+  const end = lines.findIndex((line, index) => index > ruler && !line.startsWith('|'));
+  const rows = lines.slice(ruler + 1, end < 0 ? undefined : end);
+  return rows.map((row) =>
+    row
+      .slice(1, row.lastIndexOf('|'))
+      .split('|')
+      .map((cell) => cell.trim()),
+  );
+}
+
+const codesIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
+const reasonsOf = (union: string) => {
+  const [, body = ''] = new RegExp(`export type ${union} =([^;]+);`).exec(read('core/errors.ts')) ?? [];
+  return [...body.matchAll(/'(\w+)'/g)].map((match) => match[1] ?? '');
+};
+
+describe('R-9 the documents', () => {
+  it.each(texts)('name files that exist in $path', ({ path, text }) => {
+    const named = shown(text).flatMap((code) => code.match(/(?<![\w/.@])(?:core|functions|contracts|tests|docs|\.ci)\/[\w./-]*\w/g) ?? []);
+    const missing = named.filter(
+      (name) => !GENERATED.some((made) => name.startsWith(made)) && !NOT_YET.includes(name) && !existsSync(`${ROOT}${name}`),
+    );
+    const links = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map((match) => posix.join(posix.dirname(path), match[1] ?? ''));
+    expect([...missing, ...links.filter((link) => !existsSync(`${ROOT}${link}`))]).toEqual([]);
+  });
+
+  it('name what is not there yet only while it is not there', () =>
+    expect(NOT_YET.filter((path) => existsSync(`${ROOT}${path}`))).toEqual([]));
+
+  it('name npm scripts and programs that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const code = shown(all).join('\n');
+    const named = [...code.matchAll(/npm (?:run (?:-s )?)?(\w+)/g)].map((match) => match[1] ?? '').filter((name) => name !== 'ci');
+    expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
+    const started = [...code.matchAll(/\bnode ((?:docs|tests|build)[\w./-]*)/g)].map((match) => match[1] ?? '');
+    const forged = [...code.matchAll(/forge script ([\w./-]+)/g)].map((match) => `contracts/${match[1]}`);
+    expect([...started, ...forged].filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([]);
+    expect([started.length, forged.length, named.length].every((count) => count > 0)).toBe(true);
+  });
+
+  it('name functions that exist', () => {
+    const abi: string[] = [...kmsRegistryAbi, ...novaAppRegistryAbi].flatMap((entry) => ('name' in entry ? [entry.name] : []));
+    const source = globSync('{core,functions,contracts/src,contracts/script}/**/*.{ts,sol}', { cwd: ROOT }).map(read).join('\n');
+    const named = inlineCode(all).flatMap((code) => [...code.matchAll(/\b([a-z]\w+)\(/g)].map((match) => match[1] ?? ''));
+    expect(
+      named.filter((name) => !NOTATION.includes(name) && !abi.includes(name) && !new RegExp(`function ${name}\\(`).test(source)),
+    ).toEqual([]);
+    const commanded = [...all.matchAll(/examples\/registry\.ts (\w+)/g)].map((match) => match[1] ?? '');
+    expect(commanded.filter((name) => !abi.includes(name))).toEqual([]);
+    expect(commanded).toContain('openGenesis');
+  });
+
+  it('speak of the project only', () => {
+    const strange =
+      /\/work\/|(?<![\w&])#\d+\b|\bhelpers?\b|sub-?agent|language model|\bLLM\b|\bprompts?\b|npmjs|artifactory|verdaccio|\bTODO\b/i;
+    const examples = globSync('docs/examples/*.ts', { cwd: ROOT }).map((path) => ({ path, text: read(path) }));
+    expect(
+      [...texts, ...examples].flatMap(({ path, text }) => (strange.test(text) ? [`${path}: ${strange.exec(text)?.[0]}`] : [])),
+    ).toEqual([]);
+  });
+
+  it('show in the README what docs/examples/derive.ts holds', () => {
+    const blocks = codeBlocks(read('README.md')).filter(({ language }) => language === 'ts');
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const { code } of blocks) expect(read('docs/examples/derive.ts')).toContain(code);
+    expect(read('docs/examples/derive.ts').split('\n').length).toBeLessThanOrEqual(71);
+  });
+});
+
+describe('R-9 the protocol', () => {
+  const protocol = read('docs/protocol.md');
+
+  it('has the whole table of errors, as the node answers them', () => {
+    const written = tableRows(section(protocol, '10. Errors')).flatMap(([reasons = '', status, code = '', shownAs = '', message = '']) =>
+      codesIn(reasons).map((reason) => [
+        reason,
+        Number(status),
+        codesIn(code)[0],
+        codesIn(shownAs)[0] ?? reason,
+        message.replaceAll('\\<', '<'),
+      ]),
+    );
+    const names = ['UnreadyReason', 'ProofReason', 'RequestReason', 'PeerReason', 'OutboundReason'].flatMap(reasonsOf);
+    const answered = names.map((name) => {
+      const { status, code, reason, message } = wireOf(name as Reason);
+      return [name, status, code, reason, message];
+    });
+    expect(names.length).toBeGreaterThan(70);
+    expect(written.toSorted()).toEqual(answered.toSorted());
+  });
+
+  it('lists the routes of the node', () => {
+    const routes = [...read('functions/api.ts').matchAll(/^ {4}'(\/[^']*)': \{ (GET|POST):/gm)].map((match) => `${match[2]} ${match[1]}`);
+    expect(
+      tableRows(section(protocol, '11. Endpoints'))
+        .flatMap(([route = '']) => codesIn(route))
+        .toSorted(),
+    ).toEqual(routes.toSorted());
+  });
+
+  it('has every clause that the source cites', () => {
+    const cited = globSync('{core,functions}/**/*.ts', { cwd: ROOT }).flatMap((path) =>
+      [...read(path).matchAll(/clauses? (\d+(?:\.\d+)?(?:, \d+(?:\.\d+)?)*(?: and \d+(?:\.\d+)?)?)/g)].flatMap(
+        (match) => match[1]?.match(/\d+(?:\.\d+)?/g) ?? [],
+      ),
+    );
+    const headings = [...protocol.matchAll(/^#{2,3} (\d+(?:\.\d+)?)/gm)].map((match) => match[1] ?? '');
+    expect(cited.length).toBeGreaterThan(15);
+    expect(cited.filter((clause) => !headings.includes(clause))).toEqual([]);
+    expect(headings).toEqual(headings.toSorted((a, b) => Number(a) - Number(b)));
+  });
+
+  it('has the numbers of core/limits.ts', () => {
+    const seconds = (ms: number) => `${ms / 1_000} s`;
+    const grouped = (value: number) => value.toLocaleString('en');
+    const expected: readonly [string, string][] = [
+      ['2. Nonces', `good for ${seconds(limits.NONCE_LIFETIME_MS)}`],
+      ['3. Platform proof', `within ${seconds(limits.PROOF_AGE_MAX_MS)}`],
+      ['3. Platform proof', `at most ${limits.PROOF_HEADER_CHARS_MAX} characters`],
+      ['1. Terms', `more than ${seconds(limits.HEAD_AHEAD_MAX_MS)} ahead`],
+      ['5. The sealed road', `deadline of ${seconds(limits.REQUEST_MS_MAX)}`],
+      ['5. The sealed road', `${limits.CALLER_REQUESTS_PER_SECOND}/s, burst ${grouped(limits.CALLER_REQUESTS_BURST)}`],
+      [
+        '5. The sealed road',
+        `${limits.REQUEST_BODY_BYTES_MAX / 1_048_576} MiB counted while streaming, ${seconds(limits.REQUEST_BODY_MS_MAX)}`,
+      ],
+      ['5. The sealed road', `reused for ${seconds(limits.CALLER_CACHE_MS)}; "unknown wallet" for ${seconds(limits.UNKNOWN_CACHE_MS)}`],
+      ['5. The sealed road', `share ${limits.UNKNOWN_WALLETS_PER_SECOND}/s, burst ${limits.UNKNOWN_WALLETS_BURST}`],
+      ['5. The sealed road', `\`${grouped(limits.CALLER_CACHE_MS)} ms + tickMs + headAgeMaxMs\``],
+      ['6. Derivation', `1 to ${limits.DERIVE_PATH_BYTES_MAX} bytes of UTF-8`],
+      ['6. Derivation', `the same, 0 to ${limits.DERIVE_CONTEXT_BYTES_MAX} bytes`],
+      [
+        '6. Derivation',
+        `1 to ${grouped(limits.DERIVE_LENGTH_MAX_BYTES)} bytes, a number or a text of digits; default ${limits.DERIVE_LENGTH_DEFAULT_BYTES}`,
+      ],
+      ['7. Peers', `at most ${limits.HELLO_BYTES_MAX / 1_024} KiB`],
+      ['7. Peers', `hellos (${limits.HELLOS_PER_SECOND}/s, burst ${limits.HELLOS_BURST})`],
+      ['7. Peers', `for ${seconds(limits.PEER_BACKOFF_MIN_MS)}, doubling to ${seconds(limits.PEER_BACKOFF_MAX_MS)}`],
+      ['7. Peers', `after ${limits.SESSION_AGE_MAX_MS / 60_000} minutes, ${grouped(limits.SESSION_FRAMES_MAX)} frames`],
+      ['7. Peers', `newest ${limits.SESSIONS_PER_PEER_MAX} sessions of a peer, ${limits.SESSIONS_TOTAL_MAX} in all`],
+      ['7. Peers', `at most ${limits.FRAME_PAYLOAD_BYTES_MAX / 1_048_576} MiB of payload`],
+      ['7. Peers', `at most ${limits.FRAME_WINDOW} behind`],
+      ['8. Messages', `every ${seconds(limits.PEER_PROBE_MS)}`],
+      ['8. Messages', `${limits.ENDORSEMENT_LIFE_BLOCKS} + ${limits.ENDORSEMENT_SLACK_BLOCKS} blocks`],
+      ['8. Messages', `newest ${limits.OFFERS_PER_SIGNER_MAX} offers are kept; ${limits.NEW_SIGNATURES_PER_MESSAGE_MAX} new signatures`],
+      ['8. Messages', `at most ${limits.HANDOVER_SECRETS_MAX}`],
+      ['8. Messages', `${limits.HANDOVERS_PER_SECOND}/s per wallet, burst ${limits.HANDOVERS_BURST}`],
+      ['9. Readiness', `longer than ${seconds(limits.TICK_MS_MAX)}`],
+      ['9. Readiness', `waits ${limits.RELAY_STEP_BLOCKS} blocks more. Again after ${limits.RELAY_RETRY_BLOCKS} blocks`],
+      [
+        '9. Readiness',
+        `valid for ${limits.ENDORSEMENT_LIFE_BLOCKS} blocks from the head; a node ignores those with ${limits.ENDORSEMENT_MARGIN_BLOCKS} or fewer`,
+      ],
+      ['9. Readiness', `At most ${limits.CANDIDATES_PER_EPOCH_MAX} are kept`],
+    ];
+    const flat = (text: string) => text.replaceAll(/\s+/g, ' ');
+    expect(expected.filter(([heading, words]) => !flat(section(protocol, heading)).includes(words))).toEqual([]);
+  });
+});
+
+describe('R-9 operations', () => {
+  const operations = read('docs/operations.md');
+
+  it('say of every reason what to do', () => {
+    const rows = tableRows(section(operations, 'Not ready: reasons'));
+    expect(rows.flatMap(([reason = '']) => codesIn(reason)).toSorted()).toEqual(reasonsOf('UnreadyReason').toSorted());
+    expect(rows.filter((cells) => cells.length !== 3 || cells.some((cell) => cell === ''))).toEqual([]);
+  });
+
+  it('list every field of the profile', () => {
+    const [, body = ''] = /interface NetworkProfile \{([^]*?)\n\}/.exec(read('core/networks.ts')) ?? [];
+    const fields = [...body.matchAll(/readonly (\w+):/g)].map((match) => match[1] ?? '');
+    expect(
+      tableRows(section(operations, 'Profile'))
+        .flatMap(([field = '']) => codesIn(field))
+        .toSorted(),
+    ).toEqual(fields.toSorted());
+  });
+
+  it('list every variable of the deploy script', () => {
+    const readByScript = [...read('contracts/script/Deploy.s.sol').matchAll(/VM\.env\w+\("(\w+)"/g)].map((match) => match[1] ?? '');
+    const text = section(operations, 'Deploy');
+    expect(readByScript.filter((name) => !text.includes(`\`${name}`) && !text.includes(`${name}=`))).toEqual([]);
+    expect(readByScript.length).toBeGreaterThan(8);
+  });
+});
+
+describe('docs/security.md', () => {
+  const security = read('docs/security.md');
+  const rows = tableRows(section(security, 'Findings')).map(([id = '', holds = '', where = '', tests = '', state = '']) => ({
+    id,
+    holds,
+    where,
+    tests,
+    state,
+  }));
+  const numbered = (prefix: string, last: number) => Array.from({ length: last }, (_, index) => `${prefix}${index + 1}`);
+  const ids = [
+    ...numbered('S-C', 3),
+    ...numbered('S-H', 6),
+    ...numbered('S-M', 8),
+    ...numbered('S-L', 10),
+    ...numbered('R-', 10),
+    ...numbered('X-', 18),
+    ...numbered('U-', 19),
+  ];
+
+  /** A title, or a name of a test contract's function, that carries the id. */
+  function carries(path: string, id: string): boolean {
+    if (path.endsWith('.sol')) return new RegExp(`function (?:test|testFuzz)_\\w*?${id.replaceAll('-', '_')}_`).test(read(path));
+    return new RegExp(`(?:['"\`]|['"\`][^'"\`\\n]*[ (])${id}(?!\\d)[^'"\`\\n]`).test(read(path));
+  }
+
+  it('has a row for every finding, in order', () => expect(rows.map(({ id }) => id)).toEqual(ids));
+
+  it.each(rows)('$id is what its row says', ({ id, holds, where, tests, state }) => {
+    expect(holds).not.toBe('');
+    const [, alias] = /^as ([SRXU]-\w+)$/.exec(state) ?? [];
+    if (alias !== undefined) return expect(ids).toContain(alias);
+    expect(state).toMatch(/^(?:stands$|in part, |waits for )/);
+    for (const place of codesIn(where)) expect(existsSync(`${ROOT}${place}`), place).toBe(true);
+    const files = codesIn(tests);
+    expect(files.length > 0).toBe(!state.startsWith('waits'));
+    expect(files.filter((path) => !existsSync(`${ROOT}${path}`) || !carries(path, id))).toEqual([]);
+  });
+
+  it('names the tests of a finding as soon as there are any', () => {
+    const titles = globSync('{tests,contracts/test}/**/*.{test.ts,t.sol}', { cwd: ROOT }).filter((path) => path !== 'tests/docs.test.ts');
+    const unnamed = rows.filter(({ id, state }) => state.startsWith('waits') && titles.some((path) => carries(path, id)));
+    expect(unnamed.map(({ id }) => id)).toEqual([]);
+  });
+
+  it('X-17 names every hop', () => {
+    const hops = tableRows(section(security, 'Hops'))
+      .map(([hop = '']) => hop)
+      .join('\n');
+    for (const place of ['app', 'host', 'network', 'Odyn', 'light client', 'egress proxy', 'RPC', 'peer', 'chain', 'log'])
+      expect(hops).toContain(place);
+  });
+});
+
+describe('the programs of the documents', () => {
+  const run = promisify(execFile);
+  let world: World;
+  let folder: string;
+  const node = async (args: readonly string[]) => {
+    const env = {
+      ...process.env,
+      RPC_URL: world.chain.rpcUrl,
+      KMS_REGISTRY: world.contracts.kmsRegistry,
+      PRIVATE_KEY: world.contracts.ownerKey,
+    };
+    return (await run(process.execPath, [...args], { cwd: ROOT, env })).stdout.trim();
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'nova-kms-'));
+    world = await createWorld({ nodes: 2 });
+  });
+  afterAll(async () => {
+    await world?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('take a cluster whose nodes hold no gas from genesis to a key', async () => {
+    for (const { node: each } of world.members) await emptyWallet(world, each.odyn.wallet);
+    expect(await node(['docs/examples/registry.ts', 'openGenesis'])).toMatch(/success in block \d+, answered 0$/);
+    const [member] = world.members;
+    const url = member?.url ?? '';
+    await until('a majority to endorse', async () => {
+      const { activation } = (await (await fetch(`${url}/status`)).json()) as { activation: object | null };
+      return activation ?? undefined;
+    });
+    expect(await node(['docs/examples/activate.ts', url])).toMatch(/^0x[0-9a-f]{64}: success in block \d+$/);
+    await untilServing(world.members);
+    const file = join(folder, 'cluster.json');
+    await writeFile(file, JSON.stringify(describeCluster(world)));
+    expect(await node(['docs/examples/derive.ts', 'my/disk', file])).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+$/);
+    expect(await node(['docs/examples/registry.ts', 'masterSecretHash'])).toMatch(/^"0x[0-9a-f]{64}"$/);
+  });
+});
+
+async function emptyWallet({ chain }: World, wallet: string): Promise<void> {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'anvil_setBalance', params: [wallet, '0x0'] });
+  const answer = await fetch(chain.rpcUrl, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  expect(await answer.json()).not.toHaveProperty('error');
+}
