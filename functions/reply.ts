@@ -68,14 +68,16 @@ const table = {
   chain_clock_ahead: unready('The newest block is in the future of this node’s clock.'),
   chain_mismatch: unready('The chain’s registry does not match the network profile of this build.'),
   not_registered: unready('This node’s wallet is not in the operator set at a confirmed block.'),
-  not_live: unready('This node’s instance is not live: stopped, superseded, unverified or on a revoked version.'),
+  not_live: unready(
+    'This node’s instance is not live: stopped, superseded, unverified, on a revoked version or of a build that is not approved.',
+  ),
   tee_key_mismatch: unready('The registry holds another TEE key for this node’s wallet.'),
   url_refused: unready('The URL registered for this node is not allowed by the network profile.'),
   genesis_not_open: unready('The cluster’s first epoch is not open yet: its owner calls openGenesis() when enough operators are live.'),
   awaiting_proposal: unready('An epoch is open; its proposer has not offered a secret yet.'),
   collecting_endorsements: unready('A secret is proposed; a majority of operators has not endorsed it yet.'),
   awaiting_activation: unready('A majority has endorsed; the activation is not confirmed on chain yet.'),
-  not_eligible: unready('This node’s version is not enrolled or its measurement not approved, so no peer hands it the secret.'),
+  not_eligible: unready('This node’s version is deprecated, so no peer hands it a secret.'),
   fetching_secret: unready('The node waits for a peer to hand over the cluster’s secret.'),
   cluster_reset: unready('The cluster was reset and waits for its owner to open a new epoch.'),
 

@@ -598,9 +598,8 @@ contract KMSRegistry is IKMSRegistry, Initializable, Ownable2StepUpgradeable, UU
             OperatorView memory operator = operators[i];
             operator.superseded = _isSuperseded(operators, places, i);
             operator.live = places[i] != 0 && known[i] && operator.zkVerified && !operator.superseded
-                && operator.versionStatus != INovaAppRegistry.VersionStatus.REVOKED;
-            operator.eligible = operator.live && operator.measurementApproved
-                && operator.versionStatus == INovaAppRegistry.VersionStatus.ENROLLED;
+                && operator.measurementApproved && operator.versionStatus != INovaAppRegistry.VersionStatus.REVOKED;
+            operator.eligible = operator.live && operator.versionStatus == INovaAppRegistry.VersionStatus.ENROLLED;
         }
     }
 

@@ -240,10 +240,11 @@ contract KMSRegistryTest is Cluster {
         _expectCounts(1, 1);
     }
 
-    function test_U_10_unapprovedMeasurementIsLiveButNotEligible() public {
+    function test_U_10_unapprovedMeasurementIsNeitherLiveNorEligible() public {
         _join(2);
         _joinKey(3, EVIL_VERSION);
-        _expectCounts(3, 2);
+        _expectCounts(2, 2);
+        vm.assertEq(kms.operatorCount(), 3);
     }
 
     function test_U_12_restartedEnclavesSupersedeTheirOldWallets() public {

@@ -27,6 +27,7 @@ export interface Operator {
   readonly versionStatus: VersionStatus;
   readonly instanceStatus: InstanceStatus;
   readonly zkVerified: boolean;
+  readonly measurementApproved: boolean;
   readonly live: boolean;
   readonly eligible: boolean;
 }
@@ -121,6 +122,7 @@ export function decodeClusterView(data: `0x${string}`): ClusterView {
         versionStatus: oneOf(VERSION_STATUSES, operator.versionStatus),
         instanceStatus: oneOf(INSTANCE_STATUSES, operator.instanceStatus),
         zkVerified: operator.zkVerified,
+        measurementApproved: operator.measurementApproved,
         live: operator.live,
         eligible: operator.eligible,
       })),

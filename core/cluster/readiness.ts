@@ -8,7 +8,7 @@ import { operatorOf } from '../chain/view.ts';
 import { peerOrigin } from './peer-url.ts';
 import { eligibleInOrder, proposersNow, relayPlace, turnAt } from './proposer.ts';
 import type { Blocks, ChainState } from '../chain/view.ts';
-import type { EpochRecord } from '../chain/registry.ts';
+import type { EpochRecord, Operator } from '../chain/registry.ts';
 import type { UnreadyReason } from '../errors.ts';
 import type { Epoch, Hash, Wallet } from '../identity.ts';
 import type { NetworkProfile } from '../networks.ts';
@@ -81,16 +81,20 @@ function membershipRefusal({ self, profile }: Facts, { head, confirmed }: Blocks
   const atHead = operatorOf(head, self.wallet);
   const atConfirmed = operatorOf(confirmed, self.wallet);
   if (!atHead || !atConfirmed) return waiting('not_registered', atHead ? 'not confirmed yet' : 'not in the operator set');
-  if (!atHead.live || !atConfirmed.live)
-    return waiting('not_live', `instance ${atHead.instanceId} is ${atHead.instanceStatus}, version ${atHead.versionStatus}`);
+  if (!atHead.live || !atConfirmed.live) return waiting('not_live', standingOf(atHead));
   if (atHead.teePubkey !== self.teePubkey) return waiting('tee_key_mismatch', `instance ${atHead.instanceId}`);
   if (!peerOrigin(atHead.instanceUrl, profile.peerUrls)) return waiting('url_refused', `instance ${atHead.instanceId}`);
   return undefined;
 }
 
+function standingOf({ instanceId, instanceStatus, versionStatus, measurementApproved }: Operator): string {
+  const approval = measurementApproved ? 'approved' : 'not approved';
+  return `instance ${instanceId} is ${instanceStatus}, its version ${versionStatus}, its measurement ${approval}`;
+}
+
 function fetching({ self }: Facts, { head, confirmed }: Blocks, epoch: Epoch, hash: Hash): Decision {
   const eligible = operatorOf(head, self.wallet)?.eligible && operatorOf(confirmed, self.wallet)?.eligible;
-  if (!eligible) return { gate: waiting('not_eligible', 'a secret is handed only to an enrolled, approved version'), step: NONE };
+  if (!eligible) return { gate: waiting('not_eligible', 'a secret is handed only to an enrolled version'), step: NONE };
   return { gate: waiting('fetching_secret', `epoch ${epoch}`), step: { kind: 'fetchSecret', epoch, hash } };
 }
 

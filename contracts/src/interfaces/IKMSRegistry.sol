@@ -7,9 +7,9 @@ import {INovaAppRegistry} from "./INovaAppRegistry.sol";
 /// @notice Operators, the hash of each epoch's secret, approved measurements, and changes that wait and can be vetoed.
 ///
 /// Vocabulary. A *live* operator is in the operator set and the app registry shows its instance: id not 0, of this
-/// cluster's app, ACTIVE, zkVerified, on a version that exists and is not REVOKED, and not superseded. An instance is *superseded*
-/// when an operator of the set has a newer (higher id) ACTIVE instance with the same `operator` and `instanceUrl`.
-/// An *eligible* operator is live, its version is ENROLLED, and its version's measurement is approved here.
+/// cluster's app, ACTIVE, zkVerified, not superseded, on a version that exists, is not REVOKED and whose measurement is
+/// approved here. An instance is *superseded* when an operator of the set has a newer (higher id) ACTIVE instance with
+/// the same `operator` and `instanceUrl`. An *eligible* operator is live and its version is ENROLLED.
 /// A *majority* is floor(live / 2) + 1, and never fewer than floor(minOperators / 2) + 1.
 ///
 /// Signed texts are EIP-191 personal messages (v 0, 1, 27 or 28; low s), with `registry` the lower-case 0x address of

@@ -185,7 +185,7 @@ contract ClusterHandler is Cluster {
 
     function _isLive(uint256 key) private view returns (bool) {
         Node storage node = nodes[key];
-        if (!node.active || !node.inSet) return false;
+        if (!node.active || !node.inSet || node.versionId != VERSION) return false;
         for (uint256 other = 1; other <= KEYS; other++) {
             Node storage newer = nodes[other];
             if (newer.active && newer.inSet && newer.place == node.place && newer.order > node.order) return false;
@@ -194,7 +194,7 @@ contract ClusterHandler is Cluster {
     }
 
     function _isEligible(uint256 key) private view returns (bool) {
-        return _isLive(key) && nodes[key].versionId == VERSION;
+        return _isLive(key);
     }
 
     function liveAndEligible() external view returns (uint256 live, uint256 eligible) {

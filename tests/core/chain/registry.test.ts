@@ -74,6 +74,7 @@ describe('R-8 the cluster, decoded by the ABI of the contract', () => {
           versionStatus: 'enrolled',
           instanceStatus: 'active',
           zkVerified: true,
+          measurementApproved: true,
           live: true,
           eligible: true,
         },

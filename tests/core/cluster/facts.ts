@@ -25,6 +25,7 @@ export function operator(wallet: Wallet, instanceId: number, change: Partial<Ope
     versionStatus: 'enrolled',
     instanceStatus: 'active',
     zkVerified: true,
+    measurementApproved: true,
     live: true,
     eligible: true,
     ...change,
