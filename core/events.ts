@@ -17,7 +17,6 @@ export interface EventFields {
   'peer.reachable': { peer: Wallet; failures: number };
   'peer.unreachable': { peer: Wallet; reason: Reason; detail: string };
   'session.opened': { peer: Wallet; role: 'initiator' | 'responder' };
-  'session.refused': { peer: Wallet | null; reason: Reason; detail: string };
   'candidate.generated': { epoch: Epoch; hash: Hash };
   'candidate.fetched': { epoch: Epoch; hash: Hash; peer: Wallet };
   'candidate.endorsed': { epoch: Epoch; hash: Hash; validUntilBlock: number };
@@ -48,7 +47,6 @@ export const EVENT_LEVELS = {
   'peer.reachable': 'info',
   'peer.unreachable': 'warn',
   'session.opened': 'info',
-  'session.refused': 'warn',
   'candidate.generated': 'info',
   'candidate.fetched': 'info',
   'candidate.endorsed': 'info',

@@ -57,6 +57,8 @@ export const RPC_MS_MAX = 5 * SECOND_MS;
 export const RPC_ANSWER_BYTES_MAX = 4 * MIB;
 /** A read at a block is tried this often before it counts as unreadable; never replaced by a weaker read. */
 export const CHAIN_READ_TRIES = 2;
+/** Light clients keep 256 blocks; a deeper confirmation could not be read back. */
+export const CONFIRMATION_BLOCKS_MAX = 60;
 /** How far the head may be in our future before our clock or the chain is wrong. */
 export const HEAD_AHEAD_MAX_MS = 30 * SECOND_MS;
 
@@ -84,6 +86,10 @@ export const PEER_BACKOFF_MIN_MS = SECOND_MS;
 export const PEER_BACKOFF_MAX_MS = MINUTE_MS;
 /** How often a peer is asked for what it knows while nothing is pending. */
 export const PEER_PROBE_MS = 10 * SECOND_MS;
+/** A registered URL: whoever can register writes it. */
+export const PEER_URL_CHARS_MAX = 256;
+/** Unix seconds in decimal. */
+export const TIMESTAMP_CHARS_MAX = 12;
 /** Members a view may hold; beyond it the view is refused rather than half read. */
 export const OPERATORS_MAX = 512;
 

@@ -3,6 +3,7 @@
  * under workerd, a binding); nothing in the environment can change it.
  */
 import { isJsonObject, unknownMember } from './wire/json.ts';
+import { CONFIRMATION_BLOCKS_MAX } from './limits.ts';
 import { parseAppId, parseWallet, ZERO_WALLET } from './identity.ts';
 import type { AppId, Wallet } from './identity.ts';
 
@@ -32,8 +33,6 @@ export interface NetworkProfile {
   /** Whether the platform's proof, which does not bind the body, is taken at all. */
   readonly platformProof: 'accept' | 'refuse';
 }
-
-const CONFIRMATION_BLOCKS_MAX = 60;
 
 type Field = keyof NetworkProfile;
 const readers: { readonly [Name in Field]: (value: unknown) => NetworkProfile[Name] | undefined } = {

@@ -85,6 +85,3 @@ export interface OutboundAnswer {
 export type Fetch = (request: OutboundRequest, limits: OutboundLimits) => Promise<OutboundAnswer>;
 
 export type Log = <Name extends EventName>(event: Name, fields: EventFields[Name]) => void;
-
-/** Keeps work alive after its request was answered (`waitUntil`). */
-export type Background = (work: Promise<unknown>) => void;

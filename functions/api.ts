@@ -13,6 +13,7 @@ import { refusalReply } from './reply.ts';
 import { sealed } from './sealed.ts';
 import { sync } from './sync.ts';
 import type { Kms } from '../core/kms.ts';
+import type { Random } from '../core/ports.ts';
 
 type Handler = (request: Request) => Response | Promise<Response>;
 type Method = 'GET' | 'POST';
@@ -54,11 +55,16 @@ export function createApi(kms: Kms): (request: Request) => Promise<Response> {
   }
 
   return async (request) => {
-    const requestId = hex(kms.random.bytes(REQUEST_ID_BYTES));
+    const requestId = newRequestId(kms.random);
     const reply = await answer(router, request).catch((error: unknown) => refuse(request, requestId, error));
     reply.headers.set('x-request-id', requestId);
     return reply;
   };
+}
+
+/** Of ours, never one that a request brought. */
+export function newRequestId(random: Random): string {
+  return hex(random.bytes(REQUEST_ID_BYTES));
 }
 
 async function answer(router: ReturnType<typeof Router<Request>>, request: Request): Promise<Response> {

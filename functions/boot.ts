@@ -11,9 +11,9 @@ import { createOdyn } from '../core/platform/odyn.ts';
 import { createRpc } from '../core/platform/rpc.ts';
 import { createLog, systemClock, systemRandom } from '../core/platform/system.ts';
 import { hex } from '../core/wire/bytes.ts';
-import { createApi } from './api.ts';
+import { createApi, newRequestId } from './api.ts';
 import { health } from './public.ts';
-import { refusalReply } from './reply.ts';
+import { notReadyReply, refusalReply } from './reply.ts';
 import type { NodeConfig } from '../core/config.ts';
 import type { Identity, Kms } from '../core/kms.ts';
 import type { Box, Log, Signer } from '../core/ports.ts';
@@ -57,7 +57,7 @@ export function createNode(config: NodeConfig, write: (line: string) => void): N
     async fetch(request) {
       if (running) return await running.api(request);
       if (new URL(request.url).pathname === '/health') return health();
-      return refusalReply(obstacle, hex(systemRandom.bytes(8)));
+      return beforeBoot(request, obstacle);
     },
     async tick() {
       if (!running) await boot();
@@ -74,6 +74,15 @@ export async function readIdentity(signer: Signer, box: Box): Promise<Identity> 
   const wallet = parseWallet(address);
   if (!wallet || wallet === ZERO_WALLET) throw new Refusal('zero_wallet', 'Odyn gave no wallet of its own');
   return { wallet, teePubkey: hex(publicKey) };
+}
+
+/** The same answers as a node that waits gives, before there is one. */
+function beforeBoot(request: Request, obstacle: Refusal): Response {
+  const requestId = newRequestId(systemRandom);
+  const waits = new URL(request.url).pathname === '/ready';
+  const reply = waits ? notReadyReply(obstacle.reason) : refusalReply(obstacle, requestId);
+  reply.headers.set('x-request-id', requestId);
+  return reply;
 }
 
 function reportOnce(before: Refusal, now: Refusal, log: Log): Refusal {

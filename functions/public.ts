@@ -3,7 +3,7 @@ import { revocationBoundMs } from '../core/auth/caller.ts';
 import { safeNumber } from '../core/chain/registry.ts';
 import { operatorOf } from '../core/chain/view.ts';
 import { inContractOrder } from '../core/cluster/relay.ts';
-import { jsonReply, wireOf } from './reply.ts';
+import { jsonReply, notReadyReply } from './reply.ts';
 import type { Operator } from '../core/chain/registry.ts';
 import type { Blocks } from '../core/chain/view.ts';
 import type { Kms } from '../core/kms.ts';
@@ -25,8 +25,7 @@ export function health(): Response {
 export function ready(kms: Kms): Response {
   const gate = kms.admission.gate();
   if (gate.kind === 'serving') return jsonReply(200, { ready: true });
-  const { status, code, reason, message } = wireOf(gate.reason);
-  return jsonReply(status, { ready: false, code, reason, message }, { 'retry-after': '2' });
+  return notReadyReply(gate.reason);
 }
 
 export function nonce(kms: Kms): Response {

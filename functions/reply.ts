@@ -177,3 +177,9 @@ export function refusalReply(refusal: Refusal, requestId: string): Response {
   const retry = status === 429 || status === 503 ? { 'retry-after': '2' } : {};
   return jsonReply(status, { code, reason, message, request_id: requestId }, retry);
 }
+
+/** `/ready` of a node that does not serve. */
+export function notReadyReply(reasonGiven: Reason): Response {
+  const { status, code, reason, message } = wireOf(reasonGiven);
+  return jsonReply(status, { ready: false, code, reason, message }, { 'retry-after': '2' });
+}

@@ -5,11 +5,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { forgePath } from './simulation/contracts.ts';
 
 const USAGE = `npm test -- [options] [file filters]
   --only PART   types, unit, abi or contracts (may be given again)
@@ -40,17 +40,6 @@ const parts: readonly Part[] = [
 
 function bin(name: string): string {
   return join(ROOT, 'node_modules', '.bin', name);
-}
-
-/** forge from this project's packages, else from the PATH. */
-function forgePath(): string {
-  try {
-    const own = join(dirname(createRequire(import.meta.url).resolve('@foundry-rs/forge-linux-amd64/package.json')), 'bin', 'forge');
-    if (existsSync(own)) return own;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-  }
-  return 'forge';
 }
 
 interface Ended {

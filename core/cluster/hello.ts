@@ -8,14 +8,13 @@ import { Refusal } from '../errors.ts';
 import { parseWallet } from '../identity.ts';
 import { checkTimestamp } from '../auth/proof.ts';
 import { parseSignature } from '../crypto/wallet.ts';
-import { PROOF_HEADER_CHARS_MAX } from '../limits.ts';
+import { PROOF_HEADER_CHARS_MAX, TIMESTAMP_CHARS_MAX } from '../limits.ts';
 import { hex } from '../wire/bytes.ts';
-import { decodeCborMap, encodeCbor, readBytes, readText } from '../wire/cbor.ts';
+import { decodeCborMap, encodeCbor, readBytes, readText, readWallet } from '../wire/cbor.ts';
 import { peerProofText, peerResponseText } from '../wire/pop.ts';
 import { INCARNATION_BYTES, SESSION_ID_BYTES } from './frames.ts';
 import { EPHEMERAL_BYTES } from './keys.ts';
 import type { Wallet } from '../identity.ts';
-import type { CborMap } from '../wire/cbor.ts';
 import type { Recover } from '../ports.ts';
 
 export interface Hello {
@@ -43,8 +42,6 @@ export interface HelloHeaders {
   readonly timestamp: string | null;
 }
 
-const ADDRESS_CHARS = 42;
-
 export function encodeHello(hello: Hello): Uint8Array {
   return encodeCbor({ v: 1, kind: 'hello', ...hello });
 }
@@ -71,7 +68,7 @@ export function verifyHello(body: Uint8Array, headers: HelloHeaders, self: Walle
     incarnation: readBytes(map, 'incarnation', INCARNATION_BYTES),
     ephemeral: readBytes(map, 'ephemeral', EPHEMERAL_BYTES),
     nonce: readText(map, 'nonce', PROOF_HEADER_CHARS_MAX),
-    timestamp: readText(map, 'timestamp', 16),
+    timestamp: readText(map, 'timestamp', TIMESTAMP_CHARS_MAX),
   };
   if (hello.recipient !== self) throw new Refusal('peer_proof_refused', 'for another node');
   const headersAgree =
@@ -109,10 +106,4 @@ export function verifyHelloAnswer(
     answer.wallet === responder && answer.recipient === ours.hello.wallet && map.get('v') === 1 && map.get('kind') === 'hello';
   if (!ourPair) throw new Refusal('peer_answer_odd', 'an answer for another pair');
   return answer;
-}
-
-function readWallet(map: CborMap, name: string): Wallet {
-  const wallet = parseWallet(readText(map, name, ADDRESS_CHARS));
-  if (!wallet) throw new Refusal('frame_malformed', `${name} is no address`);
-  return wallet;
 }

@@ -1,8 +1,8 @@
 /** What travels inside frames: requests and answers of the types `endorsement` and `handover` (`docs/protocol.md` clause 8). */
 import { Refusal } from '../errors.ts';
 import { HANDOVER_SECRETS_MAX, OFFERS_PER_SIGNER_MAX, OPERATORS_MAX } from '../limits.ts';
-import { parseEpoch, parseHash, parseWallet } from '../identity.ts';
-import { decodeCborMap, encodeCbor, readBytes, readCount, readList, readMap, readText } from '../wire/cbor.ts';
+import { parseEpoch, parseHash } from '../identity.ts';
+import { decodeCborMap, encodeCbor, readBytes, readCount, readList, readMap, readText, readWallet } from '../wire/cbor.ts';
 import { SECRET_BYTES } from '../crypto/kdf.ts';
 import type { Epoch, Hash, Wallet } from '../identity.ts';
 import type { CborMap } from '../wire/cbor.ts';
@@ -16,7 +16,7 @@ export interface Offer {
 }
 
 /** Sent both ways: everything the sender knows of one open epoch, or nothing (`epoch` undefined), which is a probe. */
-export interface Endorsements {
+export interface KnownOffers {
   readonly epoch: Epoch | undefined;
   readonly offers: readonly Offer[];
 }
@@ -32,9 +32,8 @@ export interface Given extends Wanted {
 
 const HASH_CHARS = 66;
 const SIGNATURE_CHARS = 132;
-const ADDRESS_CHARS = 42;
 
-export function encodeEndorsements({ epoch, offers }: Endorsements): Uint8Array {
+export function encodeEndorsements({ epoch, offers }: KnownOffers): Uint8Array {
   return encodeCbor({
     epoch: epoch ?? null,
     offers: offers.map(({ hash, validUntilBlock, signatures }) => ({
@@ -45,7 +44,7 @@ export function encodeEndorsements({ epoch, offers }: Endorsements): Uint8Array 
   });
 }
 
-export function decodeEndorsements(payload: Uint8Array): Endorsements {
+export function decodeEndorsements(payload: Uint8Array): KnownOffers {
   const map = decodeCborMap(payload, ['epoch', 'offers']);
   const epoch = map.get('epoch') === null ? undefined : readEpoch(map);
   return { epoch, offers: readList(map, 'offers', OFFERS_PER_SIGNER_MAX * OPERATORS_MAX, decodeOffer) };
@@ -77,9 +76,9 @@ function decodeOffer(item: unknown): Offer {
   const map = readMap(item, ['hash', 'valid_until_block', 'signatures']);
   const signatures = readList(map, 'signatures', OPERATORS_MAX, (entry) => {
     const pair = readMap(entry, ['wallet', 'signature']);
-    const wallet = parseWallet(readText(pair, 'wallet', ADDRESS_CHARS));
+    const wallet = readWallet(pair, 'wallet');
     const signature = readText(pair, 'signature', SIGNATURE_CHARS);
-    if (!wallet || !/^0x[0-9a-f]{130}$/.test(signature)) throw new Refusal('frame_malformed', 'no signature of a wallet');
+    if (!/^0x[0-9a-f]{130}$/.test(signature)) throw new Refusal('frame_malformed', 'no signature of a wallet');
     return [wallet, signature as `0x${string}`] as const;
   });
   return { hash: readHash(map), validUntilBlock: readCount(map, 'valid_until_block'), signatures: new Map(signatures) };

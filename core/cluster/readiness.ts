@@ -4,7 +4,7 @@
  * it, this node is a member with its own key, and the vault holds exactly those secrets.
  */
 import { ENDORSEMENT_LIFE_BLOCKS, ENDORSEMENT_MARGIN_BLOCKS, RELAY_STEP_BLOCKS } from '../limits.ts';
-import { operatorOf } from '../chain/view.ts';
+import { eligibleMemberOf, operatorOf } from '../chain/view.ts';
 import { peerOrigin } from './peer-url.ts';
 import { eligibleInOrder, proposersNow, relayPlace, turnAt } from './proposer.ts';
 import type { Blocks, ChainState } from '../chain/view.ts';
@@ -92,10 +92,13 @@ function standingOf({ instanceId, instanceStatus, versionStatus, measurementAppr
   return `instance ${instanceId} is ${instanceStatus}, its version ${versionStatus}, its measurement ${approval}`;
 }
 
-function fetching({ self }: Facts, { head, confirmed }: Blocks, epoch: Epoch, hash: Hash): Decision {
-  const eligible = operatorOf(head, self.wallet)?.eligible && operatorOf(confirmed, self.wallet)?.eligible;
+function fetching(facts: Facts, blocks: Blocks, epoch: Epoch, hash: Hash): Decision {
+  const eligible = eligibleMemberOf(blocks, facts.self.wallet);
   if (!eligible) return { gate: waiting('not_eligible', 'a secret is handed only to an enrolled version'), step: NONE };
-  return { gate: waiting('fetching_secret', `epoch ${epoch}`), step: { kind: 'fetchSecret', epoch, hash } };
+  // A birth goes on without the secret that is missing: if nobody has it any more, the next epoch is the way out.
+  const birth = birthStep(facts, blocks);
+  const step: Step = birth.kind === 'none' ? { kind: 'fetchSecret', epoch, hash } : birth;
+  return { gate: waiting('fetching_secret', `epoch ${epoch}`), step };
 }
 
 function servingGate(facts: Facts, blocks: Blocks): Gate {

@@ -1,7 +1,8 @@
 /**
  * Peer sessions, both ends (`docs/protocol.md` clause 7): one handshake, then sealed frames, each counter taken once.
  * Membership is asked of the chain view at every hello and every frame; a session of a wallet that is no longer a member
- * is worth nothing. A session ends with its incarnation, its age, its count, or the first frame that does not open.
+ * is worth nothing. A session ends with its incarnation, its age or its count; the initiator drops it after the first
+ * frame that failed.
  */
 import { Refusal } from '../errors.ts';
 import {

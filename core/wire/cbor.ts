@@ -4,8 +4,12 @@
  */
 import { decode, encode } from 'cborg';
 import { Refusal } from '../errors.ts';
+import { parseWallet } from '../identity.ts';
+import type { Wallet } from '../identity.ts';
 
 export type CborMap = ReadonlyMap<string, unknown>;
+
+const ADDRESS_CHARS = 42;
 
 export function encodeCbor(value: unknown): Uint8Array {
   return encode(value);
@@ -47,6 +51,13 @@ export function readBytes(map: CborMap, name: string, length: number | { readonl
   const fits = value instanceof Uint8Array && (typeof length === 'number' ? value.length === length : value.length <= length.max);
   if (!fits) throw new Refusal('frame_malformed', `${name} is not of its length`);
   return value;
+}
+
+/** A wallet in its canonical text: `0x` and 40 hex digits. */
+export function readWallet(map: CborMap, name: string): Wallet {
+  const wallet = parseWallet(readText(map, name, ADDRESS_CHARS));
+  if (!wallet) throw new Refusal('frame_malformed', `${name} is no address`);
+  return wallet;
 }
 
 /** A whole number from 0 to 2^53 − 1. */

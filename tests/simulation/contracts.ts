@@ -46,7 +46,7 @@ export function pcrsOf(seed: number): Pcrs {
 }
 
 /** forge from this project's packages, else from the PATH. */
-function forgePath(): string {
+export function forgePath(): string {
   try {
     const home = dirname(createRequire(import.meta.url).resolve('@foundry-rs/forge-linux-amd64/package.json'));
     const own = join(home, 'bin', 'forge');

@@ -20,6 +20,9 @@ export interface Keeper {
   endAbruptly(): void;
 }
 
+/** The pid file belongs to a run that is alive. */
+export class AnotherRun extends Error {}
+
 interface PidFile {
   readonly owner: ProcessIdentity;
   readonly processes: readonly ProcessIdentity[];
@@ -139,7 +142,8 @@ export async function endProcess(identity: ProcessIdentity): Promise<void> {
 async function sweep(pidFile: string): Promise<void> {
   const earlier = readPidFile(pidFile);
   if (earlier === undefined) return;
-  if (isAlive(earlier.owner)) throw new Error(`another run, process ${earlier.owner.pid}, is using ${pidFile}`);
+  if (isAlive(earlier.owner))
+    throw new AnotherRun(`another run is up, process ${earlier.owner.pid}: end it first (Ctrl-C in its terminal)`);
   await Promise.all(earlier.processes.map(endProcess));
   rmSync(pidFile, { force: true });
 }

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { CLUSTER_FILE, describeCluster, removeClusterFile, writeClusterFile } from './cluster-file.ts';
 import { elapsed, narrate, table } from './narrate.ts';
 import { call } from './platform-client.ts';
+import { AnotherRun } from './processes.ts';
 import { createWorld, prepareWorlds, untilServing, WORLDS_FOLDER } from './world.ts';
 import type { World } from './world.ts';
 
@@ -150,6 +151,6 @@ try {
   process.exitCode = options ? await run(options) : 0;
 } catch (error) {
   const isUsage = error instanceof TypeError;
-  console.error(isUsage ? `${error.message}\n\n${USAGE}` : error);
+  console.error(isUsage ? `${error.message}\n\n${USAGE}` : error instanceof AnotherRun ? error.message : error);
   process.exitCode = isUsage ? 2 : 1;
 }
