@@ -47,6 +47,7 @@ export type ProofReason =
 export type RequestReason =
   | 'not_found'
   | 'method_not_allowed'
+  | 'url_too_long'
   | 'content_type_refused'
   | 'body_too_large'
   | 'body_timeout'

@@ -111,7 +111,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
       keysMax: limits.CALLERS_CACHED_MAX,
     }),
     usedNonces: createReplays(clock, {
-      lifetimeMs: limits.NONCE_LIFETIME_MS,
+      lifetimeMs: limits.NONCE_LIFETIME_MS + 2 * limits.NONCE_AHEAD_MAX_MS,
       perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,
       totalMax: limits.CONSUMED_NONCES_TOTAL_MAX,
     }),

@@ -2,7 +2,6 @@
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
 
@@ -10,6 +9,8 @@ const MIB = 1_024 * KIB;
 export const PROOF_AGE_MAX_MS = 120 * SECOND_MS;
 /** A nonce is issued, signed and used within one round trip; two minutes is what platform clients expect. */
 export const NONCE_LIFETIME_MS = 120 * SECOND_MS;
+/** A nonce from further ahead than this was issued before our clock stepped back: it is not taken. */
+export const NONCE_AHEAD_MAX_MS = SECOND_MS;
 /** A header longer than this is no signature, nonce or wallet: refused before any work. */
 export const PROOF_HEADER_CHARS_MAX = 256;
 
@@ -18,16 +19,21 @@ export const CONSUMED_NONCES_PER_WALLET_MAX = 60_000;
 /** All wallets together: about 30 MB. */
 export const CONSUMED_NONCES_TOTAL_MAX = 240_000;
 /** A captured envelope can be put under a fresh platform proof of the same app only after this time. */
-export const ENVELOPE_NONCE_LIFETIME_MS = HOUR_MS;
-export const ENVELOPE_NONCES_PER_WALLET_MAX = 200_000;
-export const ENVELOPE_NONCES_TOTAL_MAX = 400_000;
+export const ENVELOPE_NONCE_LIFETIME_MS = 10 * MINUTE_MS;
+/** 200 requests/s of one app, sustained. */
+export const ENVELOPE_NONCES_PER_WALLET_MAX = 120_000;
+/** About 60 MB. */
+export const ENVELOPE_NONCES_TOTAL_MAX = 480_000;
+/** The last quarter of every such memory is for owners that hold no more than this: a few busy apps lock nobody out. */
+export const REPLAYS_OWNER_RESERVE_MAX = 512;
+export const REPLAYS_SHARED_PERCENT = 75;
 
 /** One app's requests per second, sustained and in a burst: one caller cannot take the node from the others. */
 export const CALLER_REQUESTS_PER_SECOND = 500;
 export const CALLER_REQUESTS_BURST = 1_000;
 /** Chain look-ups for wallets that no registry knows: floods of fresh keys get this share of the chain, no more. */
-export const UNKNOWN_WALLETS_PER_SECOND = 20;
-export const UNKNOWN_WALLETS_BURST = 60;
+export const UNKNOWN_WALLETS_PER_SECOND = 50;
+export const UNKNOWN_WALLETS_BURST = 200;
 /** Buckets and cached judgements in memory. */
 export const CALLERS_CACHED_MAX = 10_000;
 /** How long a judgement at the head is reused. Part of the revocation bound. */
@@ -35,6 +41,8 @@ export const CALLER_CACHE_MS = 3 * SECOND_MS;
 /** How long "nobody" is remembered: short, because a new registration must be seen at once. */
 export const UNKNOWN_CACHE_MS = 2 * SECOND_MS;
 
+/** The path and query of a request. The longest key of 512 bytes, escaped, fits three times. */
+export const REQUEST_URL_CHARS_MAX = 4 * KIB;
 /** The body of a sealed request: an envelope is hex over base64, so a 1 MiB value needs 2.7 MiB. */
 export const REQUEST_BODY_BYTES_MAX = 3 * MIB;
 /** A half-sent body hangs for ever on every host: the time a caller has to send it. */
@@ -62,10 +70,12 @@ export const CONFIRMATION_BLOCKS_MAX = 60;
 /** How far the head may be in our future before our clock or the chain is wrong. */
 export const HEAD_AHEAD_MAX_MS = 30 * SECOND_MS;
 
-/** A peer that takes longer is skipped until its back-off ends. */
+/** One call of a peer, its hello included. Who takes longer is skipped until its back-off ends. */
 export const PEER_MS_MAX = 4 * SECOND_MS;
-/** A frame with its CBOR around it. */
-export const SYNC_BODY_BYTES_MAX = 2 * MIB + 4 * KIB;
+/** Asking one holder after the other for a secret. */
+export const FETCH_SECRET_MS_MAX = 6 * SECOND_MS;
+/** A frame with its outside and its tag. */
+export const SYNC_BODY_BYTES_MAX = 2 * MIB + 64;
 export const FRAME_PAYLOAD_BYTES_MAX = 2 * MIB;
 /** A hello holds keys and, at most, one attestation document. */
 export const HELLO_BYTES_MAX = 32 * KIB;
@@ -75,6 +85,8 @@ export const SESSION_AGE_MAX_MS = 10 * MINUTE_MS;
 export const SESSION_FRAMES_MAX = 1_000_000;
 /** How far frames of one session may overtake each other. */
 export const FRAME_WINDOW = 64;
+/** Hellos of one member whose nonces are remembered: more than its rate allows in a nonce’s lifetime. */
+export const HELLO_NONCES_PER_PEER_MAX = 512;
 /** Sessions that one peer may hold with us as responder: its newest boots, not its history. */
 export const SESSIONS_PER_PEER_MAX = 2;
 export const SESSIONS_TOTAL_MAX = 512;
@@ -112,6 +124,8 @@ export const ENDORSEMENT_MARGIN_BLOCKS = 10;
 export const ENDORSEMENT_SLACK_BLOCKS = 10;
 /** Each further relayer waits this much longer, so that one transaction is sent, not one per node. */
 export const RELAY_STEP_BLOCKS = 4;
+/** An activation that was sent and not seen is sent again with a higher fee, up to this many times the going one. */
+export const RELAY_FEE_STEPS_MAX = 8n;
 /** A relayed activation that is not seen after this many blocks is sent again. */
 export const RELAY_RETRY_BLOCKS = 10;
 /** Gas for an activation over its estimate, in percent. */

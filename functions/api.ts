@@ -5,7 +5,7 @@
 import { Router } from 'itty-router';
 import { createRate } from '../core/auth/rate.ts';
 import { Refusal } from '../core/errors.ts';
-import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND } from '../core/limits.ts';
+import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
 import { hex } from '../core/wire/bytes.ts';
 import { derive } from './derive.ts';
 import { health, index, nodes, nonce, ready, status } from './public.ts';
@@ -17,6 +17,8 @@ import type { Random } from '../core/ports.ts';
 
 type Handler = (request: Request) => Response | Promise<Response>;
 type Method = 'GET' | 'POST';
+
+type Routes = ReturnType<typeof Router<{ readonly method: string; readonly url: string }, [Request]>>;
 
 const REQUEST_ID_BYTES = 8;
 
@@ -35,8 +37,8 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
 
 export function createApi(kms: Kms): (request: Request) => Promise<Response> {
   const logged = createRate(kms.clock, { perSecond: LOGGED_REFUSALS_PER_SECOND, burst: LOGGED_REFUSALS_BURST, keysMax: 1 });
-  const router = Router<Request>();
-  for (const [path, handlers] of Object.entries(routesOf(kms))) router.all(path, (request) => dispatch(request, handlers));
+  const router: Routes = Router();
+  for (const [path, handlers] of Object.entries(routesOf(kms))) router.all(path, (_route, request) => dispatch(request, handlers));
 
   function refuse(request: Request, requestId: string, error: unknown): Response {
     const route = `${request.method} ${new URL(request.url).pathname}`;
@@ -67,8 +69,11 @@ export function newRequestId(random: Random): string {
   return hex(random.bytes(REQUEST_ID_BYTES));
 }
 
-async function answer(router: ReturnType<typeof Router<Request>>, request: Request): Promise<Response> {
-  const reply: Response | undefined = await router.fetch(request);
+/** The router sees method and path only: it takes quadratic time over a query, which is a stranger's to write. */
+async function answer(router: Routes, request: Request): Promise<Response> {
+  if (request.url.length > REQUEST_URL_CHARS_MAX) throw new Refusal('url_too_long');
+  const { origin, pathname } = new URL(request.url);
+  const reply: Response | undefined = await router.fetch({ method: request.method, url: `${origin}${pathname}` }, request);
   if (!reply) throw new Refusal('not_found');
   return reply;
 }

@@ -2,7 +2,7 @@
 import { Refusal } from '../core/errors.ts';
 import { REQUEST_BODY_MS_MAX } from '../core/limits.ts';
 import { readBounded } from '../core/wire/stream.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../core/deadline.ts';
 import type { Clock } from '../core/ports.ts';
 
 /** Throws `content_type_refused`, `body_too_large` or `body_timeout`. */

@@ -104,10 +104,11 @@ const table = {
     code: 'method_not_allowed',
     message: 'This endpoint does not take that method; the Allow header names those it does.',
   },
+  url_too_long: { status: 414, code: 'bad_request', message: 'The URL is longer than any endpoint reads.' },
   content_type_refused: {
     status: 415,
     code: 'unsupported_media_type',
-    message: 'The body must be application/json (application/cbor on /sync).',
+    message: 'The body must be application/json (on /sync application/cbor for a hello, application/octet-stream for a frame).',
   },
   body_too_large: { status: 413, code: 'payload_too_large', message: 'The body is larger than this endpoint reads.' },
   body_timeout: { status: 408, code: 'request_timeout', message: 'The body did not arrive in time.' },

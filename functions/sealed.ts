@@ -10,7 +10,7 @@ import { encodeEnvelope, parseEnvelope } from '../core/wire/envelope.ts';
 import { canonicalJson, parseJsonObject } from '../core/wire/json.ts';
 import { appResponseText } from '../core/wire/pop.ts';
 import { readBody } from './body.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../core/deadline.ts';
 import type { Caller } from '../core/auth/caller.ts';
 import type { Proof } from '../core/auth/proof.ts';
 import type { Kms } from '../core/kms.ts';
@@ -31,8 +31,10 @@ async function answer(kms: Kms, work: Work, request: Request): Promise<Response>
   const plaintext = await open(kms, caller, request);
   const parsed = parseJsonObject(plaintext);
   if (!parsed) throw new Refusal('request_malformed');
+  // A body may take its time: who was good when it began must still be, and the node too.
+  const current = await kms.authorizer.authorize(proof.wallet);
   requireServing(kms);
-  return await seal(kms, caller, proof, work(kms, caller, parsed));
+  return await seal(kms, current, proof, work(kms, current, parsed));
 }
 
 function requireServing(kms: Kms): void {

@@ -1,7 +1,7 @@
 /** `POST /sync` (`docs/protocol.md` clause 7): hellos and frames of peers. A hello is what carries the peer's signature header. */
 import { HELLO_BYTES_MAX, REQUEST_MS_MAX, SYNC_BODY_BYTES_MAX } from '../core/limits.ts';
 import { readBody } from './body.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { bytesReply } from './reply.ts';
 import type { Kms } from '../core/kms.ts';
 
@@ -12,8 +12,11 @@ export function sync(kms: Kms, request: Request): Promise<Response> {
 async function answer({ clock, sessions }: Kms, request: Request): Promise<Response> {
   const { headers } = request;
   const signature = headers.get('x-kms-signature');
-  if (signature === null)
-    return bytesReply(await sessions.acceptFrame(await readBody(request, 'application/cbor', SYNC_BODY_BYTES_MAX, clock)));
+  if (signature === null) {
+    // A stranger's two megabytes are not read: only who said hello knows a session.
+    sessions.requireSession(headers.get('x-kms-session') ?? '');
+    return bytesReply(await sessions.acceptFrame(await readBody(request, 'application/octet-stream', SYNC_BODY_BYTES_MAX, clock)));
+  }
   const body = await readBody(request, 'application/cbor', HELLO_BYTES_MAX, clock);
   const helloHeaders = {
     signature,

@@ -176,6 +176,7 @@ describe('R-9 the protocol', () => {
       ['5. The sealed road', `reused for ${seconds(limits.CALLER_CACHE_MS)}; "unknown wallet" for ${seconds(limits.UNKNOWN_CACHE_MS)}`],
       ['5. The sealed road', `share ${limits.UNKNOWN_WALLETS_PER_SECOND}/s, burst ${limits.UNKNOWN_WALLETS_BURST}`],
       ['5. The sealed road', `\`${grouped(limits.CALLER_CACHE_MS)} ms + tickMs + headAgeMaxMs\``],
+      ['5. The sealed road', `by this wallet in the last ${limits.ENVELOPE_NONCE_LIFETIME_MS / 60_000} minutes`],
       ['6. Derivation', `1 to ${limits.DERIVE_PATH_BYTES_MAX} bytes of UTF-8`],
       ['6. Derivation', `the same, 0 to ${limits.DERIVE_CONTEXT_BYTES_MAX} bytes`],
       [
@@ -187,7 +188,7 @@ describe('R-9 the protocol', () => {
       ['7. Peers', `for ${seconds(limits.PEER_BACKOFF_MIN_MS)}, doubling to ${seconds(limits.PEER_BACKOFF_MAX_MS)}`],
       ['7. Peers', `after ${limits.SESSION_AGE_MAX_MS / 60_000} minutes, ${grouped(limits.SESSION_FRAMES_MAX)} frames`],
       ['7. Peers', `newest ${limits.SESSIONS_PER_PEER_MAX} sessions of a peer, ${limits.SESSIONS_TOTAL_MAX} in all`],
-      ['7. Peers', `at most ${limits.FRAME_PAYLOAD_BYTES_MAX / 1_048_576} MiB of payload`],
+      ['7. Peers', `ciphertext of at most ${limits.FRAME_PAYLOAD_BYTES_MAX / 1_048_576} MiB`],
       ['7. Peers', `at most ${limits.FRAME_WINDOW} behind`],
       ['8. Messages', `every ${seconds(limits.PEER_PROBE_MS)}`],
       ['8. Messages', `${limits.ENDORSEMENT_LIFE_BLOCKS} + ${limits.ENDORSEMENT_SLACK_BLOCKS} blocks`],
@@ -198,7 +199,7 @@ describe('R-9 the protocol', () => {
       ['9. Readiness', `waits ${limits.RELAY_STEP_BLOCKS} blocks more. Again after ${limits.RELAY_RETRY_BLOCKS} blocks`],
       [
         '9. Readiness',
-        `valid for ${limits.ENDORSEMENT_LIFE_BLOCKS} blocks from the head; a node ignores those with ${limits.ENDORSEMENT_MARGIN_BLOCKS} or fewer`,
+        `valid for ${limits.ENDORSEMENT_LIFE_BLOCKS} blocks from the head; they are followed while more than ${limits.ENDORSEMENT_LIFE_BLOCKS / 2} are left and relayed while more than ${limits.ENDORSEMENT_MARGIN_BLOCKS} are`,
       ],
       ['9. Readiness', `At most ${limits.CANDIDATES_PER_EPOCH_MAX} are kept`],
     ];

@@ -223,6 +223,7 @@ const headersRead = [
   'x-app-wallet',
   'x-kms-nonce',
   'x-kms-peer-signature',
+  'x-kms-session',
   'x-kms-signature',
   'x-kms-timestamp',
   'x-kms-wallet',

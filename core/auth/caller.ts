@@ -5,7 +5,14 @@
  */
 import { LRUCache } from 'lru-cache';
 import { Refusal } from '../errors.ts';
-import { CALLER_CACHE_MS, CALLERS_CACHED_MAX, UNKNOWN_CACHE_MS, UNKNOWN_WALLETS_BURST, UNKNOWN_WALLETS_PER_SECOND } from '../limits.ts';
+import {
+  CALLER_CACHE_MS,
+  CALLERS_CACHED_MAX,
+  RPC_MS_MAX,
+  UNKNOWN_CACHE_MS,
+  UNKNOWN_WALLETS_BURST,
+  UNKNOWN_WALLETS_PER_SECOND,
+} from '../limits.ts';
 import { parseAppId } from '../identity.ts';
 import { decodeCallerView, encodeCallerView } from '../chain/registry.ts';
 import { readWithRetry } from '../chain/view.ts';
@@ -54,6 +61,7 @@ export function revocationBoundMs(profile: NetworkProfile): number {
 export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDependencies): Authorizer {
   const judgements = new LRUCache<Wallet, Judgement>({ max: CALLERS_CACHED_MAX });
   const unknowns = new LRUCache<Wallet, Judgement>({ max: CALLERS_CACHED_MAX });
+  const asking = new Map<Wallet, number>();
   const lookups = createRate(clock, { perSecond: UNKNOWN_WALLETS_PER_SECOND, burst: UNKNOWN_WALLETS_BURST, keysMax: 1 });
 
   async function look(wallet: Wallet): Promise<Judgement> {
@@ -84,11 +92,17 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
   }
 
   async function judge(wallet: Wallet): Promise<Judgement> {
+    const nowMs = clock.nowMs();
     const known = judgements.get(wallet);
-    if (known && clock.nowMs() - known.judgedAtMs < CALLER_CACHE_MS) return known;
+    if (known && nowMs - known.judgedAtMs < CALLER_CACHE_MS) return known;
     const unknown = unknowns.get(wallet);
-    if (unknown && clock.nowMs() - unknown.judgedAtMs < UNKNOWN_CACHE_MS) return unknown;
+    if (unknown && nowMs - unknown.judgedAtMs < UNKNOWN_CACHE_MS) return unknown;
+    // One question at a time: meanwhile the last judgement stands, as it would through an outage.
+    const asked = asking.get(wallet);
+    const fallback = known && nowMs - known.headTimeMs <= profile.headAgeMaxMs ? known : undefined;
+    if (fallback && asked !== undefined && nowMs - asked < RPC_MS_MAX) return fallback;
     if (!known && !lookups.take('unknown')) throw new Refusal('rate_limited', 'look-ups of unknown wallets');
+    asking.set(wallet, nowMs);
     try {
       const judgement = await look(wallet);
       remember(wallet, judgement);
@@ -97,6 +111,8 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
       const standing = error instanceof Refusal && error.reason === 'chain_unavailable' && known;
       if (standing && clock.nowMs() - known.headTimeMs <= profile.headAgeMaxMs) return known;
       throw error;
+    } finally {
+      asking.delete(wallet);
     }
   }
 

@@ -5,7 +5,7 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Refusal } from '../errors.ts';
-import { NONCE_LIFETIME_MS } from '../limits.ts';
+import { NONCE_AHEAD_MAX_MS, NONCE_LIFETIME_MS } from '../limits.ts';
 import { base64, concat, equalBytes, parseBase64, utf8 } from '../wire/bytes.ts';
 import type { Clock, Random } from '../ports.ts';
 
@@ -35,8 +35,8 @@ export function createNonces({ clock, random }: { clock: Clock; random: Random }
       if (bytes?.length !== NONCE_BYTES) throw new Refusal('nonce_malformed');
       const body = bytes.subarray(0, RANDOM_BYTES + TIME_BYTES);
       if (!equalBytes(macOf(body), bytes.subarray(RANDOM_BYTES + TIME_BYTES))) throw new Refusal('nonce_unknown');
-      const ageMs = Math.abs(clock.nowMs() - decodeTime(body.subarray(RANDOM_BYTES)));
-      if (ageMs > NONCE_LIFETIME_MS) throw new Refusal('nonce_expired');
+      const ageMs = clock.nowMs() - decodeTime(body.subarray(RANDOM_BYTES));
+      if (ageMs > NONCE_LIFETIME_MS || ageMs < -NONCE_AHEAD_MAX_MS) throw new Refusal('nonce_expired');
     },
   };
 }

@@ -3,6 +3,7 @@
  * refuses and never evicts, so nobody can wash a used value out.
  */
 import { Refusal } from '../errors.ts';
+import { REPLAYS_OWNER_RESERVE_MAX, REPLAYS_SHARED_PERCENT } from '../limits.ts';
 import type { Clock } from '../ports.ts';
 
 export interface ReplayBounds {
@@ -15,6 +16,11 @@ export interface Replays {
   /** True when the value is new for this owner; false when it was used. Throws `replay_memory_full`. */
   use(owner: string, value: string): boolean;
   size(): number;
+}
+
+/** Who holds much stops before the memory is full; the rest is kept for those who hold little. */
+function roomFor(held: number, totalMax: number): number {
+  return held < REPLAYS_OWNER_RESERVE_MAX ? totalMax : Math.floor((totalMax * REPLAYS_SHARED_PERCENT) / 100);
 }
 
 export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
@@ -40,7 +46,7 @@ export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
       const key = `${owner}|${value}`;
       if (expiries.has(key)) return false;
       const held = perOwner.get(owner) ?? 0;
-      if (held >= bounds.perOwnerMax || expiries.size >= bounds.totalMax)
+      if (held >= bounds.perOwnerMax || expiries.size >= roomFor(held, bounds.totalMax))
         throw new Refusal('replay_memory_full', `${held} held by ${owner}`);
       expiries.set(key, nowMs + bounds.lifetimeMs);
       perOwner.set(owner, held + 1);

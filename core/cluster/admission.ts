@@ -3,8 +3,9 @@
  * (`docs/protocol.md` clause 9). Single-flight; every part of it is bounded; a tick that fails says why and the next one
  * starts from the facts again.
  */
+import { withDeadline } from '../deadline.ts';
 import { assert, Refusal } from '../errors.ts';
-import { TICK_MS_MAX } from '../limits.ts';
+import { FETCH_SECRET_MS_MAX, TICK_MS_MAX } from '../limits.ts';
 import { SECRET_BYTES, secretHash } from '../crypto/kdf.ts';
 import { endorsementText } from '../wire/pop.ts';
 import { fetchSecret } from './handover.ts';
@@ -166,12 +167,12 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
 
   async function fetchCandidate(epoch: Epoch, hash: Hash, holders: readonly Wallet[]): Promise<void> {
     const from = peers.due().filter((peer) => holders.includes(peer.wallet));
-    const fetched = await fetchSecret(epoch, hash, from, peers);
+    const fetched = await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetchSecret(epoch, hash, from, peers));
     if (fetched && keepCandidate(epoch, fetched.secret)) log('candidate.fetched', { epoch, hash, peer: fetched.peer });
   }
 
   async function fetchActive(epoch: Epoch, hash: Hash): Promise<void> {
-    const fetched = await fetchSecret(epoch, hash, peers.due(), peers);
+    const fetched = await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetchSecret(epoch, hash, peers.due(), peers));
     if (fetched && vault.install(epoch, hash, fetched.secret))
       log('secret.installed', { epoch, hash, source: 'handover', peer: fetched.peer });
   }

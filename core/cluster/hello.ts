@@ -59,7 +59,14 @@ export function helloAnswerText(clientSignature: string, responder: Wallet, body
 }
 
 /** The hello that its own wallet signed for `self`, now. Throws `frame_malformed`, `peer_proof_refused` or a time refusal. */
-export function verifyHello(body: Uint8Array, headers: HelloHeaders, self: Wallet, nowMs: number, recover: Recover): Hello {
+export function verifyHello(
+  body: Uint8Array,
+  headers: HelloHeaders,
+  self: Wallet,
+  nowMs: number,
+  recover: Recover,
+  requireMember: (wallet: Wallet) => void,
+): Hello {
   const map = decodeCborMap(body, ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'nonce', 'timestamp']);
   if (map.get('v') !== 1 || map.get('kind') !== 'hello') throw new Refusal('frame_malformed', 'not a hello of version 1');
   const hello: Hello = {
@@ -77,6 +84,8 @@ export function verifyHello(body: Uint8Array, headers: HelloHeaders, self: Walle
     (headers.wallet === null || parseWallet(headers.wallet) === hello.wallet);
   if (!headersAgree) throw new Refusal('peer_proof_refused', 'headers and body differ');
   checkTimestamp(hello.timestamp, nowMs);
+  // Before the signature: a stranger buys no recovery.
+  requireMember(hello.wallet);
   const signature = parseSignature(headers.signature ?? '');
   if (!signature || recover(helloText(hello, body), signature) !== hello.wallet)
     throw new Refusal('peer_proof_refused', 'not signed by its wallet');

@@ -3,6 +3,7 @@
  * each for `/nodes`. A peer that hangs costs its timeout once, then its back-off; it is logged when it goes and when it
  * comes back, not each time.
  */
+import { withDeadline } from '../deadline.ts';
 import { Refusal } from '../errors.ts';
 import {
   HELLO_BYTES_MAX,
@@ -111,7 +112,8 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
     },
     async call(peer, type, payload, read) {
       try {
-        const answer = read(await sessions.call(peer.wallet, createPeerWire(peer.origin, fetch), type, payload));
+        const call = sessions.call(peer.wallet, createPeerWire(peer.origin, fetch), type, payload);
+        const answer = read(await withDeadline(clock, PEER_MS_MAX, 'outbound_timeout', call));
         succeeded(peer.wallet);
         return answer;
       } catch (error) {
@@ -141,12 +143,22 @@ function createPeerWire(origin: string, fetch: Fetch): PeerWire {
       return nonce;
     },
     async post(body, headers) {
-      const request = { url: `${origin}/sync`, method: 'POST', headers: { 'content-type': 'application/cbor', ...headers }, body } as const;
+      const request = {
+        url: `${origin}/sync`,
+        method: 'POST',
+        headers: { 'content-type': contentTypeOf(headers), ...headers },
+        body,
+      } as const;
       const answer = await fetch(request, { timeoutMs: PEER_MS_MAX, bodyBytesMax: SYNC_BODY_BYTES_MAX });
       if (answer.status !== 200) throw new Refusal(refusedReason(answer), `/sync answered ${answer.status}`);
       return { body: answer.body, signature: answer.headers.get('x-kms-peer-signature') };
     },
   };
+}
+
+/** A hello is CBOR and carries its signature beside it; a frame is its own bytes. */
+function contentTypeOf(headers: Readonly<Record<string, string>>): string {
+  return 'x-kms-signature' in headers ? 'application/cbor' : 'application/octet-stream';
 }
 
 /** An error of `/sync` is not authenticated: all that it may do is to make us open a new session. */

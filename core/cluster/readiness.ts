@@ -131,7 +131,7 @@ function birthStep(facts: Facts, blocks: Blocks): Step {
   if (!open || blocks.head.epochs[open.epoch]?.state !== 'open' || !eligible.includes(facts.self.wallet)) return NONE;
   const alive = facts.offers.filter((offer) => isAlive(offer, blocks) && canBeHad(offer, facts));
   const proposers = proposersNow(blocks, open, facts.profile);
-  const proposed = alive.filter((offer) => proposers.some((proposer) => offer.signatures.has(proposer)));
+  const proposed = alive.filter((offer) => isFresh(offer, blocks) && proposers.some((proposer) => offer.signatures.has(proposer)));
   return (
     relayStep(facts, blocks, open, alive) ??
     endorseStep(facts, open, proposed) ??
@@ -142,6 +142,11 @@ function birthStep(facts: Facts, blocks: Blocks): Step {
 
 function isAlive({ validUntilBlock }: Offer, { head }: Blocks): boolean {
   return validUntilBlock > head.blockNumber + ENDORSEMENT_MARGIN_BLOCKS;
+}
+
+/** Only an offer with half its life before it is followed; a proposer offers anew by then. A short one would make all relay at once. */
+function isFresh({ validUntilBlock }: Offer, { head }: Blocks): boolean {
+  return validUntilBlock > head.blockNumber + ENDORSEMENT_LIFE_BLOCKS / 2;
 }
 
 /** Held here, or by another signer. What only this wallet signed, before its enclave lost its memory, nobody has. */
@@ -180,11 +185,12 @@ function fetchStep(facts: Facts, blocks: Blocks, open: EpochRecord, alive: reado
 }
 
 /** A proposer re-offers the candidate that most operators have endorsed already; it draws a new one only when it has none. */
-function proposeStep({ candidates, offers }: Facts, { head }: Blocks, { epoch }: EpochRecord): Step {
+function proposeStep({ candidates, offers }: Facts, blocks: Blocks, { epoch }: EpochRecord): Step {
+  const { head } = blocks;
   const support = (hash: Hash) => Math.max(0, ...offers.filter((offer) => offer.hash === hash).map((offer) => offer.signatures.size));
   const best = candidates.toSorted((a, b) => support(b) - support(a) || (a < b ? -1 : 1))[0];
   if (!best) return { kind: 'generate', epoch, validUntilBlock: head.blockNumber + ENDORSEMENT_LIFE_BLOCKS };
-  const standing = offers.find((offer) => offer.hash === best && offer.validUntilBlock > head.blockNumber + ENDORSEMENT_LIFE_BLOCKS / 2);
+  const standing = offers.find((offer) => offer.hash === best && isFresh(offer, blocks));
   return { kind: 'endorse', epoch, hash: best, validUntilBlock: standing?.validUntilBlock ?? head.blockNumber + ENDORSEMENT_LIFE_BLOCKS };
 }
 

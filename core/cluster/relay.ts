@@ -3,7 +3,7 @@
  * send it instead; the contract checks the signatures, not the sender.
  */
 import { Refusal } from '../errors.ts';
-import { RELAY_GAS_PERCENT, RELAY_RETRY_BLOCKS } from '../limits.ts';
+import { RELAY_FEE_STEPS_MAX, RELAY_GAS_PERCENT, RELAY_RETRY_BLOCKS } from '../limits.ts';
 import { encodeActivate } from '../chain/registry.ts';
 import { eligibleSigners } from './readiness.ts';
 import type { Blocks } from '../chain/view.ts';
@@ -26,20 +26,20 @@ export interface RelayDependencies {
 }
 
 export function createRelay({ self, profile, chain, signer, log }: RelayDependencies): Relay {
-  let last: { readonly epoch: Epoch; readonly blockNumber: number; readonly tries: number } | undefined;
+  let last: { readonly epoch: Epoch; readonly blockNumber: number; readonly feeSteps: bigint } | undefined;
 
-  async function sendActivation(epoch: Epoch, offer: Offer, blocks: Blocks, tries: number): Promise<void> {
+  async function sendActivation(epoch: Epoch, offer: Offer, blocks: Blocks, feeSteps: bigint): Promise<void> {
     const signatures = inContractOrder(offer, blocks);
     const data = encodeActivate(epoch, offer.hash, offer.validUntilBlock, signatures);
     const to = profile.kmsRegistry;
     const [{ balanceWei, nonce }, { gasPriceWei, priorityFeeWei }] = await Promise.all([chain.account(self), chain.fees()]);
     const gasLimit = ((await chain.estimateGas(self, to, data)) * RELAY_GAS_PERCENT) / 100n;
-    const maxFeePerGas = (gasPriceWei * 2n + priorityFeeWei) * BigInt(tries);
+    const maxFeePerGas = (gasPriceWei * 2n + priorityFeeWei) * feeSteps;
     if (balanceWei < gasLimit * maxFeePerGas) throw new Refusal('chain_unavailable', 'this wallet holds too little gas to relay');
     const request = {
       chainId: profile.chainId,
       nonce,
-      maxPriorityFeePerGas: priorityFeeWei * BigInt(tries),
+      maxPriorityFeePerGas: priorityFeeWei * feeSteps,
       maxFeePerGas,
       gasLimit,
       to,
@@ -54,9 +54,12 @@ export function createRelay({ self, profile, chain, signer, log }: RelayDependen
       const { blockNumber } = blocks.head;
       const same = last?.epoch === epoch ? last : undefined;
       if (same && blockNumber < same.blockNumber + RELAY_RETRY_BLOCKS) return;
-      last = { epoch, blockNumber, tries: (same?.tries ?? 0) + 1 };
+      const feeSteps = same?.feeSteps ?? 1n;
+      last = { epoch, blockNumber, feeSteps };
       try {
-        await sendActivation(epoch, offer, blocks, last.tries);
+        await sendActivation(epoch, offer, blocks, feeSteps);
+        // Only what was really sent, and is not seen when its time is over, is worth a higher fee.
+        last = { epoch, blockNumber, feeSteps: feeSteps < RELAY_FEE_STEPS_MAX ? feeSteps + 1n : feeSteps };
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
         log('activation.failed', { epoch, reason: error.reason, detail: error.detail });

@@ -8,8 +8,10 @@ import { Refusal } from '../errors.ts';
 import {
   CONSUMED_NONCES_TOTAL_MAX,
   FRAME_WINDOW,
+  HELLO_NONCES_PER_PEER_MAX,
   HELLOS_BURST,
   HELLOS_PER_SECOND,
+  NONCE_AHEAD_MAX_MS,
   NONCE_LIFETIME_MS,
   OPERATORS_MAX,
   SESSION_AGE_MAX_MS,
@@ -49,6 +51,8 @@ export type FrameHandler = (peer: Operator, payload: Uint8Array) => Promise<Uint
 
 export interface Sessions {
   acceptHello(body: Uint8Array, headers: HelloHeaders): Promise<SignedAnswer>;
+  /** Throws `session_unknown` for an id (hex) that no hello of this boot opened: asked before a body is read. */
+  requireSession(id: string): void;
   acceptFrame(body: Uint8Array): Promise<Uint8Array>;
   /** Sends one frame, after a hello when there is no session. */
   call(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array>;
@@ -84,8 +88,8 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   const opened = new Map<Wallet, Session>();
   const hellos = createRate(clock, { perSecond: HELLOS_PER_SECOND, burst: HELLOS_BURST, keysMax: OPERATORS_MAX });
   const usedNonces = createReplays(clock, {
-    lifetimeMs: NONCE_LIFETIME_MS,
-    perOwnerMax: CONSUMED_NONCES_TOTAL_MAX,
+    lifetimeMs: NONCE_LIFETIME_MS + 2 * NONCE_AHEAD_MAX_MS,
+    perOwnerMax: HELLO_NONCES_PER_PEER_MAX,
     totalMax: CONSUMED_NONCES_TOTAL_MAX,
   });
 
@@ -101,10 +105,10 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
 
   async function acceptHello(body: Uint8Array, headers: HelloHeaders): Promise<SignedAnswer> {
     nonces.check(headers.nonce ?? '');
-    const hello = verifyHello(body, headers, self.wallet, clock.nowMs(), recover);
-    requireMember(hello.wallet);
-    if (!hellos.take(hello.wallet)) throw new Refusal('rate_limited', 'hellos of one peer');
+    const hello = verifyHello(body, headers, self.wallet, clock.nowMs(), recover, requireMember);
+    // A replay is known before it costs its victim anything of its rate.
     if (!usedNonces.use(hello.wallet, hello.nonce)) throw new Refusal('nonce_replayed');
+    if (!hellos.take(hello.wallet)) throw new Refusal('rate_limited', 'hellos of one peer');
     const ephemeral = createEphemeral(random);
     const shared = ephemeral.agree(hello.ephemeral);
     const id = random.bytes(SESSION_ID_BYTES);
@@ -191,7 +195,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
 
   async function exchange(session: Session, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array> {
     const counter = (session.counter += 1);
-    const received = await wire.post(sealFrame(session, 'toResponder', type, counter, payload), {});
+    const received = await wire.post(sealFrame(session, 'toResponder', type, counter, payload), { 'x-kms-session': hex(session.id) });
     const frame = decodeFrame(received.body);
     const ours = frame.counter === counter && frame.type === type && equalBytes(frame.session, session.id);
     if (!ours) throw new Refusal('peer_answer_odd', 'an answer to another frame');
@@ -214,6 +218,9 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
 
   return {
     acceptHello,
+    requireSession(id) {
+      if (!accepted.has(id)) throw new Refusal('session_unknown');
+    },
     acceptFrame,
     call,
   };

@@ -146,6 +146,24 @@ describe('X-9 a peer that', () => {
     expect(hits).toBe(0);
   });
 
+  it('answers slowly, yet in the end, and forgets its sessions does not make the others lose the chain', async () => {
+    const [member, other, bad] = world.members as [Member, Member, Member];
+    // Just inside the time of one request, with a forged "unknown session" on the way: the costliest honest-looking answer.
+    bad.host?.intend(async (request, forward) => {
+      if (request.path !== '/sync' && request.path !== '/nonce') return forward(request);
+      await new Promise((resolve) => setTimeout(resolve, 3_800));
+      const isFrame = 'x-kms-session' in request.headers;
+      return isFrame ? { status: 409, headers: {}, body: Buffer.from('{"reason":"session_unknown"}') } : forward(request);
+    });
+    const deadline = Date.now() + 20_000;
+    while (Date.now() < deadline) {
+      for (const each of [member, other]) expect(await readiness(each)).toEqual({ ready: true });
+      expect(await agreedKey(world, [member, other])).toBe(key);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    bad.host?.intend(undefined);
+  });
+
   it('X-10 is gone for a while costs a bounded number of log lines and calls', async () => {
     const [member, , bad] = world.members as [Member, Member, Member];
     let calls = 0;

@@ -36,6 +36,8 @@ const otherKey = () => {
   return new Uint8Array(ecdh.getPublicKey());
 };
 const flipLast = (body: Buffer) => Buffer.concat([body.subarray(0, -1), Buffer.of((body.at(-1) ?? 0) ^ 1)]);
+/** The type stands behind the version and the session's sixteen bytes. */
+const withOtherType = (body: Buffer) => Buffer.concat([body.subarray(0, 17), Buffer.of((body[17] ?? 0) ^ 1), body.subarray(18)]);
 const withField = (body: Buffer, field: string, change: (value: unknown) => unknown) => {
   const map = decode(body) as Record<string, unknown>;
   return Buffer.from(encode({ ...map, [field]: change(map[field]) }));
@@ -133,8 +135,7 @@ describe('X-9 a host between two nodes', () => {
     joinThrough(
       attackOn(
         (request) => !isHello(request),
-        (request, forward) =>
-          forward({ ...request, body: withField(request.body, 'sealed', (value) => flipLast(Buffer.from(value as Uint8Array))) }),
+        (request, forward) => forward({ ...request, body: flipLast(request.body) }),
       ),
     ));
 
@@ -142,8 +143,7 @@ describe('X-9 a host between two nodes', () => {
     joinThrough(
       attackOn(
         (request) => !isHello(request),
-        (request, forward) =>
-          forward({ ...request, body: withField(request.body, 'type', (type) => (type === 'handover' ? 'endorsement' : 'handover')) }),
+        (request, forward) => forward({ ...request, body: withOtherType(request.body) }),
       ),
     ));
 
@@ -153,9 +153,7 @@ describe('X-9 a host between two nodes', () => {
         (request) => !isHello(request),
         async (request, forward) => {
           const reply = await forward(request);
-          return reply.status === 200
-            ? { ...reply, body: withField(reply.body, 'sealed', (value) => flipLast(Buffer.from(value as Uint8Array))) }
-            : reply;
+          return reply.status === 200 ? { ...reply, body: flipLast(reply.body) } : reply;
         },
       ),
     ));

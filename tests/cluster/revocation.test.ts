@@ -1,7 +1,9 @@
 /** How long a revoked app is still answered, against a real chain, and what else the registry can say of a caller. */
+import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call } from '../simulation/platform-client.ts';
+import { call, platformRequest } from '../simulation/platform-client.ts';
 import { createWorld, until, untilServing } from '../simulation/world.ts';
+import type { RequestParts } from '../simulation/platform-client.ts';
 import type { App, Member, World } from '../simulation/world.ts';
 
 let world: World;
@@ -60,4 +62,38 @@ describe('S-H6 a revocation', () => {
     const deadline = Date.now() + 5_000;
     while (Date.now() < deadline) expect((await derive(app, world.members[0] as Member)).status).toBe(200);
   });
+
+  it('counts for a request whose last byte comes after it', async () => {
+    const app = await world.addApp('held-app');
+    const [member] = world.members as [Member];
+    await until('it to be served', async () => (await derive(app, member)).status === 200);
+    const parts = await platformRequest(app, member.keys(), { path: 'held' });
+    const last = holdLastByte(`${member.url}/kms/derive`, parts);
+    await world.contracts.writeNova('updateInstanceStatus', [app.instanceId, 1]);
+    await until('others to be refused', async () => (await derive(app, member)).status === 403);
+    expect(await last.send()).toBe(403);
+    expect((await derive(control, member)).status).toBe(200);
+  });
 });
+
+/** A request that is all there but for its last byte. */
+function holdLastByte(url: string, { headers, body }: RequestParts): { send(): Promise<number> } {
+  const request = httpRequest(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers, 'content-length': String(body.length) },
+  });
+  const status = new Promise<number>((resolve, reject) => {
+    request.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on('error', reject);
+  });
+  request.write(body.slice(0, -1));
+  return {
+    send: () => {
+      request.end(body.slice(-1));
+      return status;
+    },
+  };
+}

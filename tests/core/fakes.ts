@@ -57,13 +57,28 @@ export interface VirtualClock extends Clock {
 
 export const START_MS = 1_770_000_000_000;
 
+/** Whoever sleeps wakes when time is moved past the end of its sleep, or when its signal aborts. */
 export function createClock(startMs = START_MS): VirtualClock {
   let nowMs = startMs;
+  const sleepers = new Set<{ readonly untilMs: number; readonly wake: () => void }>();
   return {
     nowMs: () => nowMs,
-    sleep: () => Promise.resolve(),
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        const sleeper = { untilMs: nowMs + ms, wake: resolve };
+        sleepers.add(sleeper);
+        signal?.addEventListener('abort', () => {
+          sleepers.delete(sleeper);
+          reject(signal.reason);
+        });
+      }),
     advance(ms) {
       nowMs += ms;
+      for (const sleeper of sleepers) {
+        if (sleeper.untilMs > nowMs) continue;
+        sleepers.delete(sleeper);
+        sleeper.wake();
+      }
     },
   };
 }

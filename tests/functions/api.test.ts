@@ -93,6 +93,39 @@ describe('the route table', () => {
     },
   );
 
+  it('X-9 looks at no query, and refuses a URL that is longer than any endpoint reads', async () => {
+    const routed: string[] = [];
+    const spied = createApi(new Proxy(node.kms, { get: (kms, name) => (routed.push(String(name)), Reflect.get(kms, name)) }));
+    const short = await spied(new Request(`http://node/ready?${'a=1&'.repeat(900)}`));
+    expect([short.status, routed.includes('admission')]).toEqual([200, true]);
+    routed.length = 0;
+    const long = await spied(new Request(`http://node/ready?${'a=1&'.repeat(30_000)}`));
+    expect([long.status, routed.includes('admission')]).toEqual([414, false]);
+  });
+
+  it('X-9 reads no byte of a frame from who has no session, nor of a hello over its size', async () => {
+    let pulled = 0;
+    const endless = () =>
+      new ReadableStream(
+        {
+          pull(controller) {
+            pulled += 1;
+            controller.enqueue(new Uint8Array(16_384));
+          },
+        },
+        { highWaterMark: 0 },
+      );
+    const post = (headers: Record<string, string>) =>
+      get('/sync', { method: 'POST', headers, body: endless(), duplex: 'half' } as RequestInit);
+    for (const session of ['', 'ab'.repeat(16), '__proto__']) {
+      const answer = await post({ 'content-type': 'application/octet-stream', ...(session && { 'x-kms-session': session }) });
+      expect([answer.status, pulled]).toEqual([409, 0]);
+    }
+    const hello = await post({ 'content-type': 'application/cbor', 'x-kms-signature': '0x00' });
+    expect(hello.status).toBe(413);
+    expect(pulled).toBeLessThan(5);
+  });
+
   it('U-7 answers what it did not expect with a blank 500', async () => {
     const { nonces } = node.kms;
     const broken = createApi({

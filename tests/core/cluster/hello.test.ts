@@ -45,7 +45,7 @@ function signed(
 }
 
 const verify = ({ body, headers }: ReturnType<typeof signed>, nowMs = START_MS) =>
-  verifyHello(body, headers, responder.wallet, nowMs, recoverWallet);
+  verifyHello(body, headers, responder.wallet, nowMs, recoverWallet, () => undefined);
 const verdict = (...args: Parameters<typeof verify>) => reasonOf(() => verify(...args));
 
 describe('a hello', () => {

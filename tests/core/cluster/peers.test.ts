@@ -27,6 +27,7 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
     sessions: {
       acceptHello: () => Promise.reject(new Refusal('internal')),
       acceptFrame: () => Promise.reject(new Refusal('internal')),
+      requireSession: () => undefined,
       call: (_peer, wire) => (world.fails ? Promise.reject(new Refusal('outbound_timeout', 'it hangs')) : world.use(wire)),
     },
     fetch: (request, limits) => {
@@ -123,6 +124,16 @@ describe('a peer that fails', () => {
     expect(wallets(peers.due())).toEqual([c]);
     expect(logs.named('peer.unreachable')).toEqual([{ peer: b, reason: 'peer_answer_odd', detail: 'a lie' }]);
   });
+  it('X-9 that dawdles through its hello and frame is let go when its time is over, and backed off', async () => {
+    const { clock, world, peers, peer } = setUp();
+    let finish = (_answer: Uint8Array) => undefined as void;
+    world.use = () => new Promise((resolve) => (finish = resolve));
+    const waiting = reasonOfAsync(peers.call(peer(), 'endorsement', utf8('x'), (answer) => answer));
+    clock.advance(PEER_MS_MAX);
+    expect(await waiting).toBe('outbound_timeout');
+    finish(utf8('too late'));
+    expect([peers.contact(b).failures, wallets(peers.due())]).toEqual([1, [c]]);
+  });
   it('by a mistake of this program counts too, and the mistake is passed on', async () => {
     const { world, peers, peer, logs } = setUp();
     world.use = () => Promise.reject(new TypeError('a mistake'));
@@ -166,22 +177,25 @@ describe('the wire to a peer', () => {
     expect(await nonce(text, status).verdict()).toBe('peer_answer_odd');
   });
 
-  const post = (status: number, text: string) => {
+  const post = (status: number, text: string, headers: Record<string, string> = { 'x-kms-session': 'ab' }) => {
     const world = setUp();
     world.world.answer = { status, headers: new Headers({ 'x-kms-peer-signature': '0xsignature' }), body: utf8(text) };
     let seen: { body: Uint8Array; signature: string | null } | undefined;
-    world.world.use = async (wire) => (seen = await wire.post(utf8('frame'), { 'x-kms-nonce': 'n' })).body;
+    world.world.use = async (wire) => (seen = await wire.post(utf8('body'), headers)).body;
     return { ...world, verdict: () => world.call(world.peer()), seen: () => seen };
   };
-  it('posts to /sync as CBOR, bounded, and brings body and signature back', async () => {
-    const { verdict, seen, fetched } = post(200, 'answer');
+  it.each([
+    ['a hello as CBOR', { 'x-kms-signature': '0x00' }, 'application/cbor'],
+    ['a frame as its bytes', { 'x-kms-session': 'ab' }, 'application/octet-stream'],
+  ])('posts %s to /sync, bounded, and brings body and signature back', async (_what, headers, contentType) => {
+    const { verdict, seen, fetched } = post(200, 'answer', headers);
     expect(await verdict()).toBe('none');
     expect(seen()).toEqual({ body: utf8('answer'), signature: '0xsignature' });
     expect(fetched[0]).toMatchObject({
       request: {
         url: 'https://node-2.nova.example/sync',
         method: 'POST',
-        headers: { 'content-type': 'application/cbor', 'x-kms-nonce': 'n' },
+        headers: { 'content-type': contentType, ...headers },
       },
       limits: { timeoutMs: PEER_MS_MAX, bodyBytesMax: SYNC_BODY_BYTES_MAX },
     });

@@ -223,9 +223,9 @@ describe('the step', () => {
       });
     });
     it('waits when its own offer stands', () => expect(step({ candidates: [x], offers: [offerOf(x, [a])] })).toEqual(NONE));
-    it('offers again when its own offer is about to expire', () => {
-      expect(step({ candidates: [x], offers: [offerOf(x, [a], HEAD + ENDORSEMENT_MARGIN_BLOCKS + 1)] })).toEqual(NONE);
-      expect(step({ candidates: [x], offers: [offerOf(x, [a], HEAD + ENDORSEMENT_MARGIN_BLOCKS)] })).toEqual({
+    it('offers again when half the life of its own offer is over', () => {
+      expect(step({ candidates: [x], offers: [offerOf(x, [a], HEAD + ENDORSEMENT_LIFE_BLOCKS / 2 + 1)] })).toEqual(NONE);
+      expect(step({ candidates: [x], offers: [offerOf(x, [a], HEAD + ENDORSEMENT_LIFE_BLOCKS / 2)] })).toEqual({
         kind: 'endorse',
         epoch: 0,
         hash: x,
@@ -285,9 +285,11 @@ describe('the step', () => {
     it('endorses once, then waits', () => {
       expect(step({ ...asB, offers: [offerOf(x, [a, b])], candidates: [x] }, blocksOf({}, { majority: 3 }))).toEqual(NONE);
     });
-    it('ignores an offer that is about to expire', () => {
-      expect(step({ ...asB, offers: [offerOf(x, [a], HEAD + ENDORSEMENT_MARGIN_BLOCKS + 1)] })).toMatchObject({ kind: 'fetchCandidate' });
-      expect(step({ ...asB, offers: [offerOf(x, [a], HEAD + ENDORSEMENT_MARGIN_BLOCKS)] })).toEqual(NONE);
+    it('follows no offer with less than half a life: a short one would make all relay at once', () => {
+      expect(step({ ...asB, offers: [offerOf(x, [a], HEAD + ENDORSEMENT_LIFE_BLOCKS / 2 + 1)] })).toMatchObject({ kind: 'fetchCandidate' });
+      for (const lifeBlocks of [ENDORSEMENT_LIFE_BLOCKS / 2, ENDORSEMENT_MARGIN_BLOCKS + 1, ENDORSEMENT_MARGIN_BLOCKS]) {
+        expect(step({ ...asB, offers: [offerOf(x, [a], HEAD + lifeBlocks)], candidates: [x] })).toEqual(NONE);
+      }
     });
     it('moves on between offers that it lacks, so that one that nobody hands over does not stand before the others', () => {
       const offers = [offerOf(x, [a]), offerOf(y, [a])];

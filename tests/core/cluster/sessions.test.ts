@@ -282,6 +282,44 @@ describe('a responder', () => {
     world.clock.advance(1_000);
     expect(await world.say('later')).toBe('re: later');
   });
+  it('X-9 lets a replayed hello cost its victim nothing of its rate', async () => {
+    await world.say('once');
+    const hello = world.sent.find(world.isHello) as Sent;
+    for (let replayed = 0; replayed < 2 * HELLOS_BURST; replayed += 1)
+      expect(await reasonOfAsync(world.deliverToB(hello))).toBe('nonce_replayed');
+    const again = world.boot('a', 'after the replays');
+    expect(await reasonOfAsync(again.sessions.call(world.b.wallet, world.wireToB, 'handover', utf8('x')))).toBe('none');
+  });
+  it('X-9 asks for membership before it recovers any signature', async () => {
+    const stranger = world.boot('stranger');
+    world.members.delete(stranger.wallet);
+    let recovered = 0;
+    const nonces = createNonces({ clock: world.clock, random: createRandom('counting') });
+    const counting = createSessions({
+      self: { wallet: world.b.wallet, incarnation: new Uint8Array(16) },
+      clock: world.clock,
+      random: createRandom('counting'),
+      signer: world.b.signer,
+      recover: (text, signature) => ((recovered += 1), recoverWallet(text, signature)),
+      nonces,
+      log: () => undefined,
+      member: (wallet) => (world.members.has(wallet) ? operator(wallet, 1) : undefined),
+      handlers: { endorsement: async (_peer, payload) => payload, handover: async (_peer, payload) => payload },
+    });
+    const wire: PeerWire = {
+      nonce: async () => nonces.issue(),
+      post: async (body, headers) =>
+        'x-kms-signature' in headers
+          ? counting.acceptHello(body, helloHeaders(headers))
+          : { body: await counting.acceptFrame(body), signature: null },
+    };
+    const asStranger = stranger.sessions;
+    world.members.add(world.b.wallet);
+    expect(await reasonOfAsync(asStranger.call(world.b.wallet, wire, 'handover', utf8('x')))).toBe('peer_not_member');
+    expect(recovered).toBe(0);
+    expect(await reasonOfAsync(world.a.sessions.call(world.b.wallet, wire, 'handover', utf8('x')))).toBe('none');
+    expect(recovered).toBe(1);
+  });
   it('keeps a bounded number of sessions, the oldest ended first', async () => {
     const clock = createClock();
     // Signatures that only name their wallet: this test opens hundreds of sessions, and looks at their number alone.

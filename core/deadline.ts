@@ -1,7 +1,7 @@
 /** A time limit on work that cannot be stopped: whoever waits for it is let go with a reason. */
-import { Refusal } from '../core/errors.ts';
-import type { Reason } from '../core/errors.ts';
-import type { Clock } from '../core/ports.ts';
+import { Refusal } from './errors.ts';
+import type { Reason } from './errors.ts';
+import type { Clock } from './ports.ts';
 
 export async function withDeadline<T>(clock: Clock, ms: number, reason: Reason, work: Promise<T>): Promise<T> {
   const done = new AbortController();
