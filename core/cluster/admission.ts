@@ -177,12 +177,31 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
       log('secret.installed', { epoch, hash, source: 'handover', peer: fetched.peer });
   }
 
+  /** Peers may take their time; the chain is read on meanwhile, or a slow peer would make this node stale. */
+  async function readingChain(work: Promise<void>): Promise<void> {
+    let done = false;
+    const ended = work.finally(() => {
+      done = true;
+    });
+    while (!done) {
+      await withPause(ended);
+      if (!done) await readChain();
+    }
+    await ended;
+  }
+
+  /** Until the work ends, or a tick's time has passed; the pause that nobody needs any more ends by its signal. */
+  async function withPause(work: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const pause = clock.sleep(profile.tickMs, over.signal).catch(() => undefined);
+    await Promise.race([work, pause]).finally(() => over.abort());
+  }
+
   async function runTick(): Promise<void> {
     await Promise.all([readChain(), readOdyn()]);
     settle();
     const { step } = decide(gatherFacts());
-    await perform(step);
-    await gossip.exchange(peers);
+    await readingChain(perform(step).then(() => gossip.exchange(peers)));
     settle();
     record(decide(gatherFacts()).gate);
   }
