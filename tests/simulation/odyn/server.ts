@@ -24,7 +24,7 @@ export async function startServer(endpoints: Endpoints, faults: FaultQueue, port
     calls[path] = (calls[path] ?? 0) + 1;
     serve(endpoints, faults, path, request, response).catch((cause: unknown) => {
       // A client that went away while sending is its own affair; anything else is a mistake here or in a test's fault.
-      if (!request.destroyed || request.complete) process.emitWarning(`the Odyn broke on ${path}: ${String(cause)}`);
+      if ((cause as NodeJS.ErrnoException).code !== 'ECONNRESET') process.emitWarning(`the Odyn broke on ${path}: ${String(cause)}`);
       response.destroy();
     });
   });
