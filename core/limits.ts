@@ -14,8 +14,8 @@ export const NONCE_AHEAD_MAX_MS = SECOND_MS;
 /** A header longer than this is no signature, nonce or wallet: refused before any work. */
 export const PROOF_HEADER_CHARS_MAX = 256;
 
-/** Consumed nonces one wallet may have in memory: 500 requests/s for a nonce's lifetime. A full set refuses. */
-export const CONSUMED_NONCES_PER_WALLET_MAX = 60_000;
+/** Consumed nonces one wallet may have in memory: its whole rate for a nonce's lifetime. A full set refuses. */
+export const CONSUMED_NONCES_PER_WALLET_MAX = 64_000;
 /** All wallets together: about 30 MB. */
 export const CONSUMED_NONCES_TOTAL_MAX = 240_000;
 /** A captured envelope can be put under a fresh platform proof of the same app only after this time. */

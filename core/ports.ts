@@ -52,7 +52,6 @@ export interface Box {
 
 /** Chain reads at a named block and the one kind of write. Rejects with `chain_unavailable`. */
 export interface Chain {
-  chainId(): Promise<number>;
   headNumber(): Promise<number>;
   /** Return data of an `eth_call` at that block. */
   call(to: Wallet, data: `0x${string}`, blockNumber: number): Promise<`0x${string}`>;

@@ -1,4 +1,4 @@
-/** What anybody may ask. None of it makes an outbound call, and none of it tells the state of a secret. */
+/** What anybody may ask. None of it makes an outbound call or shows anything of a secret but, while one is born, its public hash. */
 import { revocationBoundMs } from '../core/auth/caller.ts';
 import { safeNumber } from '../core/chain/registry.ts';
 import { operatorOf } from '../core/chain/view.ts';
@@ -64,7 +64,7 @@ export function status(kms: Kms): Response {
   });
 }
 
-/** Call data for whoever relays by hand: only once a majority has signed, and only while the epoch is open. */
+/** The arguments of `activate` for whoever relays by hand: only once a majority has signed, and only while the epoch is open. */
 function activation(kms: Kms, blocks: Blocks | undefined): Json {
   const pending = blocks && kms.admission.activation();
   if (!pending) return null;

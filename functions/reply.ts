@@ -132,7 +132,7 @@ const table = {
   replay_memory_full: {
     status: 429,
     code: 'rate_limited',
-    message: 'Too many proofs in a short time. Wait two minutes or use another node.',
+    message: 'Too many requests of this wallet are remembered. Wait some minutes, or use another node.',
   },
   deadline_exceeded: unready('The request took too long. Try again, or another node.'),
   odyn_unavailable: unready('The enclave’s Odyn did not answer. Try another node.'),
@@ -163,8 +163,13 @@ export function jsonReply(status: number, body: Json, headers: Readonly<Record<s
   return new Response(canonicalJson(body), { status, headers: { 'content-type': 'application/json', ...HEADERS, ...headers } });
 }
 
-export function bytesReply(body: Uint8Array, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(body as Uint8Array<ArrayBuffer>, { headers: { 'content-type': 'application/cbor', ...HEADERS, ...headers } });
+export function bytesReply(body: Uint8Array, contentType: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(body as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType, ...HEADERS, ...headers } });
+}
+
+/** A sealed answer and the node's signature for the client that asked. */
+export function envelopeReply(envelope: string, signature: string): Response {
+  return new Response(envelope, { headers: { 'content-type': 'application/json', ...HEADERS, 'x-kms-response-signature': signature } });
 }
 
 /** The public face of a reason: status, code, reason and message. */

@@ -10,6 +10,7 @@ import { encodeEnvelope, parseEnvelope } from '../core/wire/envelope.ts';
 import { canonicalJson, parseJsonObject } from '../core/wire/json.ts';
 import { appResponseText } from '../core/wire/pop.ts';
 import { readBody } from './body.ts';
+import { envelopeReply } from './reply.ts';
 import { withDeadline } from '../core/deadline.ts';
 import type { Caller } from '../core/auth/caller.ts';
 import type { Proof } from '../core/auth/proof.ts';
@@ -79,12 +80,5 @@ async function seal(kms: Kms, caller: Caller, proof: Proof, result: Json): Promi
   const signing = kms.signer.sign(appResponseText(proof.clientSignature, kms.identity.wallet));
   const [envelope, signature] = await Promise.all([kms.box.seal(recipient, canonicalJson(result)), signing]);
   if (hex(envelope.senderTeePubkey) !== kms.identity.teePubkey) throw new Refusal('odyn_unavailable', 'sealed by another key');
-  return new Response(encodeEnvelope(envelope), {
-    headers: {
-      'content-type': 'application/json',
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      'x-kms-response-signature': signature,
-    },
-  });
+  return envelopeReply(encodeEnvelope(envelope), signature);
 }

@@ -15,7 +15,8 @@ async function answer({ clock, sessions }: Kms, request: Request): Promise<Respo
   if (signature === null) {
     // A stranger's two megabytes are not read: only who said hello knows a session.
     sessions.requireSession(headers.get('x-kms-session') ?? '');
-    return bytesReply(await sessions.acceptFrame(await readBody(request, 'application/octet-stream', SYNC_BODY_BYTES_MAX, clock)));
+    const frame = await readBody(request, 'application/octet-stream', SYNC_BODY_BYTES_MAX, clock);
+    return bytesReply(await sessions.acceptFrame(frame), 'application/octet-stream');
   }
   const body = await readBody(request, 'application/cbor', HELLO_BYTES_MAX, clock);
   const helloHeaders = {
@@ -25,5 +26,5 @@ async function answer({ clock, sessions }: Kms, request: Request): Promise<Respo
     timestamp: headers.get('x-kms-timestamp'),
   };
   const hello = await sessions.acceptHello(body, helloHeaders);
-  return bytesReply(hello.body, { 'x-kms-peer-signature': hello.signature });
+  return bytesReply(hello.body, 'application/cbor', { 'x-kms-peer-signature': hello.signature });
 }

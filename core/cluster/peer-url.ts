@@ -1,5 +1,5 @@
 /**
- * Which URL of the registry may be dialled (`docs/protocol.md` clause 7). The registry's text is attacker-controlled: whoever
+ * Which URL of the registry may be dialled (`docs/protocol.md` clause 7.1). The registry's text is attacker-controlled: whoever
  * can register an instance writes it. The profile's list decides; an address literal passes only when listed exactly.
  */
 import { PEER_URL_CHARS_MAX } from '../limits.ts';

@@ -120,7 +120,7 @@ function birthGate(facts: Facts, blocks: Blocks, open: EpochRecord): Gate {
   const best = Math.max(0, ...facts.offers.map((offer) => eligibleSigners(offer, blocks).length));
   if (best === 0)
     return waiting('awaiting_proposal', `epoch ${open.epoch}, proposer ${proposersNow(blocks, open, facts.profile)[0] ?? 'none'}`);
-  const detail = `${best} of ${blocks.head.majority} endorsements`;
+  const detail = `${best} endorsed, ${blocks.head.majority} needed`;
   return best < blocks.head.majority ? waiting('collecting_endorsements', detail) : waiting('awaiting_activation', detail);
 }
 

@@ -24,7 +24,6 @@ export function createRpc(url: string, fetch: Fetch): Chain {
   }
 
   return {
-    chainId: () => count('eth_chainId', request({ method: 'eth_chainId' })),
     headNumber: () => count('eth_blockNumber', request({ method: 'eth_blockNumber' })),
     async call(to, data, blockNumber) {
       const block = `0x${blockNumber.toString(16)}` as const;

@@ -1,5 +1,5 @@
 /**
- * The texts that wallets sign, byte for byte (`docs/protocol.md` clauses 3, 5 and 7). All are EIP-191 personal messages.
+ * The texts that wallets sign, byte for byte (`docs/protocol.md` clauses 3, 7.2 and 8.1). All are EIP-191 personal messages.
  * `nonce`, `timestamp` and `clientSignature` go in exactly as the header carried them.
  */
 import type { Epoch, Hash, Wallet } from '../identity.ts';

@@ -1,14 +1,14 @@
 /**
  * Relays a majority's endorsements by hand, for a cluster whose nodes hold no gas: reads the pending activation at a node's
  * `/status` and sends it. Any account may pay; the contract checks the signatures, not the sender.
- * `RPC_URL=… PRIVATE_KEY=0x… node docs/examples/activate.ts https://node-1.kms.example.com`
+ * `RPC_URL=… PRIVATE_KEY=0x… npx node docs/examples/activate.ts https://node-1.kms.example.com`
  */
 import { createPublicClient, createWalletClient, http, parseAbi } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
 const { RPC_URL, PRIVATE_KEY } = process.env;
 const [nodeUrl] = process.argv.slice(2);
-if (!RPC_URL || !PRIVATE_KEY || !nodeUrl) throw new Error('RPC_URL=… PRIVATE_KEY=0x… node docs/examples/activate.ts <node URL>');
+if (!RPC_URL || !PRIVATE_KEY || !nodeUrl) throw new Error('RPC_URL=… PRIVATE_KEY=0x… npx node docs/examples/activate.ts <node URL>');
 
 const { activation, cluster } = await (await fetch(`${nodeUrl}/status`)).json();
 if (!activation) throw new Error('no epoch waits for its activation there: see /ready for what it waits for');

@@ -1,6 +1,6 @@
 /**
  * A whole client of the running cluster (`npm start`): it proves an app's wallet, sends a sealed request and believes the
- * answer only when the node that the registry names has sealed and signed it. `node docs/examples/derive.ts my/disk`
+ * answer only when the node that the registry names has sealed and signed it. `npx node docs/examples/derive.ts my/disk`
  */
 import { createCipheriv, createDecipheriv, createECDH, hkdfSync, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -8,7 +8,10 @@ import { recoverMessageAddress } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
 const [path = 'my/disk', clusterFile = new URL('../../.simulation/cluster.json', import.meta.url)] = process.argv.slice(2);
-const { nodes, apps } = JSON.parse(await readFile(clusterFile, 'utf8'));
+const cluster = await readFile(clusterFile, 'utf8').catch(() => {
+  throw new Error('no cluster is running here: start one with npm start');
+});
+const { nodes, apps } = JSON.parse(cluster);
 // On a real network the registry names the node's wallet and key, and the app's two keys never leave its enclave's Odyn.
 const [node] = nodes;
 const [app] = apps;

@@ -1,6 +1,6 @@
 /**
  * Calls any function of KMSRegistry by name: reads it when it is a view, else sends a transaction of PRIVATE_KEY's account.
- * `RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… node docs/examples/registry.ts scheduleRetirement 0`
+ * `RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/registry.ts scheduleRetirement 0`
  */
 import { createPublicClient, createWalletClient, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
@@ -10,7 +10,7 @@ const { RPC_URL, KMS_REGISTRY, PRIVATE_KEY } = process.env;
 const [name, ...texts] = process.argv.slice(2);
 const entry = kmsRegistryAbi.find((each) => each.type === 'function' && each.name === name);
 if (!RPC_URL || !KMS_REGISTRY || entry?.type !== 'function')
-  throw new Error('RPC_URL=… KMS_REGISTRY=0x… node docs/examples/registry.ts <function>');
+  throw new Error('RPC_URL=… KMS_REGISTRY=0x… npx node docs/examples/registry.ts <function>');
 
 const args = entry.inputs.map(({ type }, index) => (type.endsWith('[]') ? JSON.parse(texts[index] ?? '') : texts[index]));
 const transport = http(RPC_URL);

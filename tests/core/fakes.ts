@@ -346,7 +346,6 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
     openNext() {
       chain.epochs = [...chain.epochs, epochAnswer(chain.epochs.length, STATES.open, undefined, BigInt(blocks.length))];
     },
-    chainId: () => guard(() => profile.chainId),
     headNumber: () => guard(() => blocks.length - 1),
     call: (_to, data, blockNumber) =>
       guard(() => {

@@ -17,13 +17,16 @@ async function derive(): Promise<number> {
     options: { path: text, context: text, length: text, node: text, app: text, json: { type: 'boolean' }, help: { type: 'boolean' } },
   });
   if (values.help || !values.path) {
-    console.log(USAGE);
+    console.log(values.help ? USAGE : `--path is missing\n\n${USAGE}`);
     return values.help ? 0 : 2;
   }
   const cluster = await readClusterFile();
   const app = cluster.apps.find((each) => each.name === (values.app ?? 'app-1'));
   const node = cluster.nodes.find((each) => each.name === (values.node ?? 'node-1'));
-  if (!app || !node) throw new Error(`there are ${[...cluster.nodes, ...cluster.apps].map((each) => each.name).join(', ')}`);
+  if (!app || !node)
+    throw new Error(
+      `no ${node ? `app named ${values.app}` : `node named ${values.node}`}; there are ${[...cluster.nodes, ...cluster.apps].map((each) => each.name).join(', ')}`,
+    );
   const client = { walletKey: app.wallet_private_key, box: createBox('v1.8.0', app.tee_private_key) };
   const request = {
     path: values.path,

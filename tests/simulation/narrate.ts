@@ -14,21 +14,22 @@ const REASONS: Readonly<Record<string, string>> = {
   fetching_secret: 'no peer has handed over the secret yet',
 };
 
-/** One line for what matters in the birth of a cluster; `undefined` for the rest. */
-export function narrate(line: NodeLogLine): string | undefined {
+/** One line for what matters in the birth of a cluster, wallets by the names of their nodes; `undefined` for the rest. */
+export function narrate(line: NodeLogLine, names: ReadonlyMap<string, string>): string | undefined {
+  const named = (text: unknown) => String(text).replaceAll(/0x[0-9a-f]{40}/g, (wallet) => names.get(wallet) ?? short(wallet));
   switch (line.event) {
     case 'node.waiting':
-      return `waits: ${REASONS[String(line['reason'])] ?? String(line['reason'])} (${String(line['detail'])})`;
+      return `waits: ${REASONS[String(line['reason'])] ?? String(line['reason'])} (${named(line['detail'])})`;
     case 'candidate.generated':
       return `is the proposer: drew a secret, hash ${short(line['hash'])}`;
     case 'candidate.fetched':
-      return `fetched the candidate, sealed, from ${short(line['peer'])}`;
+      return `fetched the candidate, sealed, from ${named(line['peer'])}`;
     case 'candidate.endorsed':
       return `endorsed hash ${short(line['hash'])}`;
     case 'activation.sent':
       return `relayed the activation with ${String(line['signatures'])} signatures, transaction ${short(line['transaction'])}`;
     case 'secret.installed':
-      return `holds the active secret, ${line['source'] === 'handover' ? `handed over by ${short(line['peer'])}` : 'its own candidate'}`;
+      return `holds the active secret, ${line['source'] === 'handover' ? `handed over by ${named(line['peer'])}` : 'from the candidate it kept'}`;
     case 'node.serving':
       return `serves epoch ${String(line['epoch'])}`;
     default:

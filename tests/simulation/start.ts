@@ -7,14 +7,14 @@ import { CLUSTER_FILE, describeCluster, removeClusterFile, writeClusterFile } fr
 import { elapsed, narrate, table } from './narrate.ts';
 import { call } from './platform-client.ts';
 import { AnotherRun } from './processes.ts';
-import { createWorld, prepareWorlds, untilServing, WORLDS_FOLDER } from './world.ts';
+import { createWorld, untilServing, WORLDS_FOLDER } from './world.ts';
 import type { World } from './world.ts';
 
 const USAGE = `npm start -- [options]
   --nodes N   nodes of the cluster, 2 to 9 (default 3)
   --apps N    registered apps, 1 to 9 (default 1)
   --once      end after the table; the exit code is 0 when every node gave the same key
-  --json      one JSON object on standard output, progress on standard error
+  --json      one JSON object on standard output, progress on standard error (with npm start --silent, npm adds nothing)
   --help      this text`;
 
 const NODES_MIN = 2;
@@ -47,15 +47,26 @@ function readOptions(): Options | undefined {
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   } as const;
-  const { values } = parseArgs({ options });
+  const { values } = parsed(() => parseArgs({ options }));
   if (values.help) return undefined;
   return { nodes: count('--nodes', values.nodes, NODES_MIN), apps: count('--apps', values.apps, 1), once: values.once, json: values.json };
+}
+
+class UsageError extends Error {}
+
+/** parseArgs throws a TypeError for an option that it does not know; so does much else, elsewhere. */
+function parsed<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function count(name: string, text: string, min: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < min || value > COUNT_MAX)
-    throw new TypeError(`${name} takes a whole number from ${min} to ${COUNT_MAX}`);
+    throw new UsageError(`${name} takes a whole number from ${min} to ${COUNT_MAX}`);
   return value;
 }
 
@@ -63,26 +74,27 @@ async function run(options: Options): Promise<number> {
   const say = (line: string) => (options.json ? console.error(line) : console.log(line));
   const step = (who: string, what: string) => say(`${elapsed(startedAtMs)}  ${who.padEnd(8)}${what}`);
   say('Nova KMS: a simulated cluster on this machine. A real chain and real cryptography, everything on 127.0.0.1.\n');
-  step('world', 'compiling the contracts and bundling the worker (a fresh clone takes some seconds)');
-  await prepareWorlds();
+  const names = new Map<string, string>();
   const world = await createWorld({
     nodes: options.nodes,
     apps: options.apps,
+    prepare: true,
     pidFile: `${WORLDS_FOLDER}processes.json`,
     onProgress: (what) => step('world', what),
     onLog: (node, line) => {
-      const told = narrate(line);
+      if (line.event === 'node.booted') names.set(String(line['wallet']), node);
+      const told = narrate(line, names);
       if (told) step(node, told);
     },
+    onEnded: () => say('Stopped; nothing is left behind.'),
   });
   try {
-    step('owner', `opens the first epoch: ${options.nodes} operators are live`);
     await world.contracts.openGenesis();
+    step('owner', `opened the first epoch; nodes count it ${world.profile.confirmationBlocks} blocks later`);
     await untilServing(world.members);
     const rows = await deriveEverywhere(world);
     const agree = rows.every((row) => row.key !== null && row.key === rows[0]?.key);
     world.onStop(removeClusterFile);
-    world.onStop(async () => say('\nStopping the cluster; nothing is left behind.'));
     await writeClusterFile(world);
     if (options.json)
       console.log(JSON.stringify({ agree, seconds: (Date.now() - startedAtMs) / 1_000, derived: rows, cluster: describeCluster(world) }));
@@ -125,14 +137,16 @@ function report({ members, apps, chain, contracts }: World, rows: readonly Deriv
   ]);
   console.log(table(['node', 'url', 'epoch', 'block', 'key (first half)'], cells));
   console.log(
-    `\n${agree ? `All ${rows.length} nodes gave the same key.` : 'The nodes do not agree.'} Each answer came sealed to the app's key and signed by its node.`,
+    agree
+      ? `\nAll ${rows.length} nodes gave the same key. Each answer came sealed to the app's key and signed by its node.`
+      : '\nThe nodes do not agree.',
   );
   console.log(`\nTry it, in another terminal, in this folder:
 
-  curl -s ${node?.url}/status        what a node says of itself
-  curl -s ${node?.url}/nodes         the members that it knows
-  curl -s ${node?.url}/ready         whether it serves, or why not
-  npm run derive -- --path my/disk --node node-2   a key, as an app asks for it
+  curl -s ${node?.url}/status   # what a node says of itself
+  curl -s ${node?.url}/nodes    # the members that it knows
+  curl -s ${node?.url}/ready    # whether it serves, or why not
+  npm run derive -- --path my/disk --node node-2   # a key, as an app asks for it
 
 Chain: ${chain.rpcUrl} (id ${chain.chainId}), KMSRegistry ${contracts.kmsRegistry}
 Everything a client needs: ${CLUSTER_FILE}
@@ -150,7 +164,7 @@ try {
   if (!options) console.log(USAGE);
   process.exitCode = options ? await run(options) : 0;
 } catch (error) {
-  const isUsage = error instanceof TypeError;
+  const isUsage = error instanceof UsageError;
   console.error(isUsage ? `${error.message}\n\n${USAGE}` : error instanceof AnotherRun ? error.message : error);
   process.exitCode = isUsage ? 2 : 1;
 }

@@ -33,6 +33,10 @@ export interface WorldOptions {
   readonly profile?: Partial<ProfileJson>;
   /** Where started processes are written down; a leftover of a killed run with the same file is ended first. */
   readonly pidFile?: string;
+  /** Makes what every world needs first; without, it must be there. */
+  readonly prepare?: boolean;
+  /** After everything was stopped, however the run ends. */
+  readonly onEnded?: () => void;
   readonly onProgress?: (step: string) => void;
   readonly onLog?: (node: string, line: NodeLogLine) => void;
 }
@@ -118,6 +122,11 @@ export async function createWorld(options: WorldOptions): Promise<World> {
 
 async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Promise<void>): Promise<World> {
   const progress = options.onProgress ?? (() => undefined);
+  keeper.keepCleanup(() => options.onEnded?.());
+  if (options.prepare) {
+    progress('compiling the contracts and bundling the worker (a fresh clone takes some seconds)');
+    await prepareWorlds();
+  }
   progress('starting a chain');
   const chain = await startAnvil({ onSpawn: (pid) => keeper.keepProcess(pid) });
   keeper.keepCleanup(() => chain.stop());
@@ -174,7 +183,7 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
 
   await Promise.all(Array.from({ length: options.nodes }, (_, index) => addNode(`node-${index + 1}`)));
   members.sort((a, b) => (a.name < b.name ? -1 : 1));
-  progress(`started ${options.nodes} nodes, each with its own enclave`);
+  progress(`started ${options.nodes} nodes, each with an emulated enclave (Odyn)`);
   for (const member of members) await register(member);
   for (let index = 1; index <= (options.apps ?? 1); index += 1) await addApp(`app-${index}`);
   progress('registered nodes and apps');

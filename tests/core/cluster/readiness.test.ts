@@ -149,7 +149,7 @@ describe('the gate', () => {
       detail: 'epoch 0, proposer none',
     });
     expect(decide(factsOf(blocksOf(), { offers: [offerOf(x, [a]), offerOf(y, [])] })).gate).toMatchObject({
-      detail: '1 of 2 endorsements',
+      detail: '1 endorsed, 2 needed',
     });
     expect(decide(factsOf(blocksOf({ epochs: [] }))).gate).toMatchObject({ detail: '3 of 3 operators are live' });
   });
