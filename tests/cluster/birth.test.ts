@@ -102,3 +102,24 @@ describe('S-H5 two candidates in play', () => {
     await servedOnlyAfterActivation(ear, world);
   });
 });
+
+describe('S-C1 an activation that the chain takes back', () => {
+  it('comes back with the same secret, and nobody serves in between', async () => {
+    const { world, ear } = await cluster();
+    await world.contracts.openGenesis();
+    await untilServing(world.members);
+    const hash = await oneActiveEpoch(world);
+    const key = await agreedKey(world);
+    const [epoch] = await chainEpochs(world);
+    const { number } = await world.chain.head();
+    const from = ear.lines.length;
+    // Deeper than the confirmation: the block with the activation and all after it are replaced by empty ones.
+    await world.chain.rpc('anvil_reorg', [Number(number - (epoch?.activatedAtBlock ?? 0n)) + 1, []]);
+    const waits = (node: string) => ear.lines.slice(from).some((line) => line.node === node && line.event === 'node.waiting');
+    for (const { name } of world.members) await until(`${name} to stop serving`, async () => waits(name));
+    await untilServing(world.members);
+    expect(await oneActiveEpoch(world)).toBe(hash);
+    expect(await agreedKey(world)).toBe(key);
+    expect(ear.lines.slice(from).filter((line) => line.event === 'candidate.generated')).toEqual([]);
+  });
+});
