@@ -9,6 +9,7 @@ import type { App, Member, World } from '../simulation/world.ts';
 let world: World;
 let control: App;
 let boundMs: number;
+const longestMs: number[] = [];
 
 beforeAll(async () => {
   world = await createWorld({ nodes: 3, apps: 1 });
@@ -19,7 +20,10 @@ beforeAll(async () => {
   boundMs = status.revocation_bound_ms;
 });
 
-afterAll(async () => world?.stop());
+afterAll(async () => {
+  console.log(`revocations took at most ${Math.max(...longestMs)} ms on three nodes; /status states ${boundMs} ms`);
+  await world?.stop();
+});
 
 const derive = (app: App, member: Member) => call(app, member.keys(), '/kms/derive', { path: 'revocation' });
 
@@ -50,8 +54,9 @@ describe('S-H6 a revocation', () => {
     ['of an app', 'revoked-app', (app: App) => world.contracts.writeNova('updateAppStatus', [app.appId, 2])],
     ['by switching the app off', 'inactive-app', (app: App) => world.contracts.writeNova('updateAppStatus', [app.appId, 1])],
   ])('%s takes effect within the bound that /status states', async (_what, name, how) => {
-    const longestMs = await revoke(name, how);
-    expect(longestMs).toBeLessThan(boundMs);
+    const tookMs = await revoke(name, how);
+    longestMs.push(tookMs);
+    expect(tookMs).toBeLessThan(boundMs);
     for (const member of world.members) expect((await derive(control, member)).status).toBe(200);
   });
 

@@ -96,6 +96,10 @@ describe('derive', () => {
       { path: 'a%3Ab' },
       { path: 'a:', context: 'b' },
       { path: 'a', context: ':b' },
+      { path: 'a/b' },
+      { path: 'a%2Fb' },
+      { path: 'a+b' },
+      { path: 'a b' },
     ];
     const keys = await Promise.all(requests.map(async (request) => (await call(app, node, '/kms/derive', request)).body?.['key']));
     expect(new Set(keys).size).toBe(requests.length);
