@@ -6,7 +6,7 @@ import { createAuthorizer } from './auth/caller.ts';
 import { createNonces } from './auth/nonces.ts';
 import { createRate } from './auth/rate.ts';
 import { createReplays } from './auth/replays.ts';
-import { createChainView, memberOf } from './chain/view.ts';
+import { createChainView, memberOf, usableBlocks } from './chain/view.ts';
 import { createAdmission } from './cluster/admission.ts';
 import { createEndorsements } from './cluster/endorsements.ts';
 import { INCARNATION_BYTES } from './cluster/frames.ts';
@@ -15,6 +15,7 @@ import { createHandover } from './cluster/handover.ts';
 import { createPeers } from './cluster/peers.ts';
 import { createRelay } from './cluster/relay.ts';
 import { createSessions } from './cluster/sessions.ts';
+import { createSteps } from './cluster/steps.ts';
 import { createVault } from './crypto/vault.ts';
 import { Refusal } from './errors.ts';
 import * as limits from './limits.ts';
@@ -68,7 +69,8 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
 }
 
 export function createKms(dependencies: KmsDependencies): Kms {
-  const { identity, profile, clock, random, signer, recover, box, chain, fetch, log } = dependencies;
+  const { chain, fetch, ...ports } = dependencies;
+  const { identity, profile, clock, random, signer, recover, box, log } = ports;
   const incarnation = random.bytes(INCARNATION_BYTES);
   const view = createChainView({ chain, clock, profile });
   const vault = createVault();
@@ -90,17 +92,23 @@ export function createKms(dependencies: KmsDependencies): Kms {
   });
   const peers = createPeers({ self: identity.wallet, view, profile, sessions, fetch, clock, random, log });
   const relay = createRelay({ self: identity.wallet, profile, chain, signer, log });
-  const admission = createAdmission({ self: identity, profile, view, vault, endorsements, peers, gossip, relay, box, signer, clock, log });
+  const steps = createSteps({
+    self: identity.wallet,
+    profile,
+    blocks: () => usableBlocks(view),
+    vault,
+    endorsements,
+    peers,
+    relay,
+    box,
+    signer,
+    clock,
+    log,
+  });
+  const admission = createAdmission({ self: identity, profile, view, vault, endorsements, peers, gossip, steps, signer, clock, log });
   log('node.booted', { wallet: identity.wallet, profile: profile.name, incarnation: hex(incarnation) });
   return {
-    identity,
-    profile,
-    clock,
-    random,
-    signer,
-    recover,
-    box,
-    log,
+    ...ports,
     view,
     vault,
     nonces,

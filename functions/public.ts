@@ -1,7 +1,7 @@
 /** What anybody may ask. None of it makes an outbound call or shows anything of a secret but, while one is born, its public hash. */
 import { revocationBoundMs } from '../core/auth/caller.ts';
 import { safeNumber } from '../core/chain/registry.ts';
-import { operatorOf } from '../core/chain/view.ts';
+import { operatorOf, usableBlocks } from '../core/chain/view.ts';
 import { inContractOrder } from '../core/cluster/relay.ts';
 import { jsonReply, notReadyReply } from './reply.ts';
 import type { Operator } from '../core/chain/registry.ts';
@@ -35,7 +35,7 @@ export function nonce(kms: Kms): Response {
 export function status(kms: Kms): Response {
   const { identity, profile } = kms;
   const gate = kms.admission.gate();
-  const blocks = blocksOf(kms);
+  const blocks = usableBlocks(kms.view);
   const self = blocks && operatorOf(blocks.head, identity.wallet);
   return jsonReply(200, {
     node: {
@@ -73,7 +73,7 @@ function activation(kms: Kms, blocks: Blocks | undefined): Json {
 }
 
 export function nodes(kms: Kms): Response {
-  const operators = blocksOf(kms)?.head.operators ?? [];
+  const operators = usableBlocks(kms.view)?.head.operators ?? [];
   return jsonReply(200, { count: operators.length, operators: operators.map((operator) => nodeEntry(kms, operator)) });
 }
 
@@ -98,9 +98,4 @@ function nodeEntry({ identity, peers, profile }: Kms, operator: Operator): Json 
     connection:
       operator.wallet === identity.wallet ? { self: true } : { self: false, reachable, last_contact_at_ms: lastContactAtMs, failures },
   };
-}
-
-function blocksOf({ view }: Kms): Blocks | undefined {
-  const state = view.state();
-  return state.kind === 'fresh' ? state.blocks : undefined;
 }

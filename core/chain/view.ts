@@ -86,6 +86,12 @@ function unusable(reason: UnreadyReason, detail: string): ChainState {
   return { kind: 'unusable', reason, detail };
 }
 
+/** The blocks that may be used now, if any. */
+export function usableBlocks(view: ChainView): Blocks | undefined {
+  const state = view.state();
+  return state.kind === 'fresh' ? state.blocks : undefined;
+}
+
 export function operatorOf(view: ClusterView, wallet: Wallet): Operator | undefined {
   return view.operators.find((operator) => operator.wallet === wallet);
 }

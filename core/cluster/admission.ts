@@ -3,26 +3,22 @@
  * (`docs/protocol.md` clause 9). Single-flight; every part of it is bounded; a tick that fails says why and the next one
  * starts from the facts again.
  */
-import { withDeadline } from '../deadline.ts';
-import { assert, Refusal } from '../errors.ts';
-import { FETCH_SECRET_MS_MAX, TICK_MS_MAX } from '../limits.ts';
-import { SECRET_BYTES, secretHash } from '../crypto/kdf.ts';
-import { endorsementText } from '../wire/pop.ts';
-import { fetchSecret } from './handover.ts';
-import { turnAt } from './proposer.ts';
+import { Refusal } from '../errors.ts';
+import { TICK_MS_MAX } from '../limits.ts';
+import { usableBlocks } from '../chain/view.ts';
 import { parseWallet } from '../identity.ts';
 import { decide, eligibleSigners, openEpoch } from './readiness.ts';
 import type { Blocks, ChainView } from '../chain/view.ts';
 import type { EpochTruth, Vault } from '../crypto/vault.ts';
-import type { Epoch, Hash, Wallet } from '../identity.ts';
+import type { Epoch, Wallet } from '../identity.ts';
 import type { NetworkProfile } from '../networks.ts';
-import type { Box, Clock, Log, Signer } from '../ports.ts';
+import type { Clock, Log, Signer } from '../ports.ts';
 import type { Endorsements } from './endorsements.ts';
 import type { Gossip } from './gossip.ts';
 import type { Offer } from './messages.ts';
 import type { Peers } from './peers.ts';
-import type { Facts, Gate, OdynState, Step } from './readiness.ts';
-import type { Relay } from './relay.ts';
+import type { Facts, Gate, OdynState } from './readiness.ts';
+import type { Steps } from './steps.ts';
 
 export interface Admission {
   tick(): Promise<void>;
@@ -40,8 +36,7 @@ export interface AdmissionDependencies {
   readonly endorsements: Endorsements;
   readonly peers: Peers;
   readonly gossip: Gossip;
-  readonly relay: Relay;
-  readonly box: Box;
+  readonly steps: Steps;
   readonly signer: Signer;
   readonly clock: Clock;
   readonly log: Log;
@@ -50,17 +45,13 @@ export interface AdmissionDependencies {
 const STARTING: Gate = { kind: 'waiting', reason: 'starting', detail: 'before the first tick' };
 
 export function createAdmission(dependencies: AdmissionDependencies): Admission {
-  const { self, profile, view, vault, endorsements, peers, gossip, relay, box, signer, clock, log } = dependencies;
+  const { self, profile, view, vault, endorsements, peers, gossip, steps, signer, clock, log } = dependencies;
   let gate: Gate = STARTING;
   let runningSinceMs: number | undefined;
   let chainWasReadable = true;
   let odyn: OdynState = 'present';
-  let followedTurn: number | undefined;
 
-  function blocks(): Blocks | undefined {
-    const state = view.state();
-    return state.kind === 'fresh' ? state.blocks : undefined;
-  }
+  const blocks = () => usableBlocks(view);
 
   function gatherFacts(): Facts {
     const chain = view.state();
@@ -74,7 +65,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
       held: new Set(epochs.map((epoch) => epoch.epoch).filter((epoch) => vault.holds(epoch))),
       candidates: open === undefined ? [] : vault.candidates(open),
       offers: open === undefined ? [] : endorsements.offers(open),
-      followedTurn,
+      followedTurn: steps.followedTurn(),
     };
   }
 
@@ -106,7 +97,6 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
     for (const { epoch, hash } of installed) log('secret.installed', { epoch, hash, source: 'candidate', peer: null });
     for (const { epoch, why, count } of wiped) log('secret.wiped', { epoch, why, count });
     endorsements.prune(openEpoch(current)?.epoch, current.head.blockNumber);
-    if (!openEpoch(current)) followedTurn = undefined;
   }
 
   function record(next: Gate): void {
@@ -118,63 +108,6 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
     const block = blocks()?.head.blockNumber;
     if (next.kind === 'serving') log('node.serving', { epoch: next.epoch, block: block ?? 0 });
     else log('node.waiting', { reason: next.reason, detail: next.detail, block: block ?? null });
-  }
-
-  async function perform(step: Step): Promise<void> {
-    switch (step.kind) {
-      case 'none':
-        return;
-      case 'generate':
-        return await generate(step.epoch, step.validUntilBlock);
-      case 'endorse':
-        return await endorse(step.epoch, step.hash, step.validUntilBlock);
-      case 'fetchCandidate':
-        return await fetchCandidate(step.epoch, step.hash, step.holders);
-      case 'fetchSecret':
-        return await fetchActive(step.epoch, step.hash);
-      case 'relay': {
-        const current = blocks();
-        return current && (await relay.send(step.epoch, step.offer, current));
-      }
-    }
-  }
-
-  async function generate(epoch: Epoch, validUntilBlock: number): Promise<void> {
-    const secret = await box.entropy();
-    assert(secret.length === SECRET_BYTES && secret.some((byte) => byte !== 0), 'the NSM gives 32 random bytes');
-    if (!keepCandidate(epoch, secret)) return;
-    const hash = secretHash(secret);
-    log('candidate.generated', { epoch, hash });
-    await endorse(epoch, hash, validUntilBlock);
-  }
-
-  /** Kept beside what this wallet has endorsed and somebody could still activate. */
-  function keepCandidate(epoch: Epoch, secret: Uint8Array): boolean {
-    const endorsed = endorsements.offers(epoch).filter((offer) => offer.signatures.has(self.wallet));
-    const kept = vault.keepCandidate(epoch, secret, new Set(endorsed.map((offer) => offer.hash)));
-    const current = blocks();
-    const open = current && openEpoch(current);
-    if (kept && current && open) followedTurn = turnAt(current.confirmed, open, profile);
-    return kept;
-  }
-
-  async function endorse(epoch: Epoch, hash: Hash, validUntilBlock: number): Promise<void> {
-    assert(vault.candidates(epoch).includes(hash), 'only what is held is endorsed');
-    const signature = await signer.sign(endorsementText(profile.chainId, profile.kmsRegistry, epoch, hash, validUntilBlock));
-    endorsements.add(epoch, hash, validUntilBlock, self.wallet, signature);
-    log('candidate.endorsed', { epoch, hash, validUntilBlock });
-  }
-
-  async function fetchCandidate(epoch: Epoch, hash: Hash, holders: readonly Wallet[]): Promise<void> {
-    const from = peers.due().filter((peer) => holders.includes(peer.wallet));
-    const fetched = await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetchSecret(epoch, hash, from, peers));
-    if (fetched && keepCandidate(epoch, fetched.secret)) log('candidate.fetched', { epoch, hash, peer: fetched.peer });
-  }
-
-  async function fetchActive(epoch: Epoch, hash: Hash): Promise<void> {
-    const fetched = await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetchSecret(epoch, hash, peers.due(), peers));
-    if (fetched && vault.install(epoch, hash, fetched.secret))
-      log('secret.installed', { epoch, hash, source: 'handover', peer: fetched.peer });
   }
 
   /** Peers may take their time; the chain is read on meanwhile, or a slow peer would make this node stale. */
@@ -201,7 +134,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
     await Promise.all([readChain(), readOdyn()]);
     settle();
     const { step } = decide(gatherFacts());
-    await readingChain(perform(step).then(() => gossip.exchange(peers)));
+    await readingChain(steps.perform(step).then(() => gossip.exchange(peers)));
     settle();
     record(decide(gatherFacts()).gate);
   }
