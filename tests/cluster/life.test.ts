@@ -72,7 +72,7 @@ describe('a born cluster', () => {
     const [app] = world.apps;
     if (!member || !app) throw new Error('the world is empty');
     await agreedKey(world, [member]);
-    world.chain.hang();
+    await world.chain.hang();
     const hungAtMs = Date.now();
     try {
       // A caller judged before the outage is served on its last judgement, and nobody longer than the head may age.

@@ -101,7 +101,7 @@ describe('a chain', () => {
   });
 
   it('hangs without closing and goes on where it was', async () => {
-    chain.hang();
+    await chain.hang();
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] });
     const asked = fetch(chain.rpcUrl, {
       method: 'POST',
@@ -109,8 +109,11 @@ describe('a chain', () => {
       body,
       signal: AbortSignal.timeout(150),
     });
-    await expect(asked).rejects.toThrow('timeout');
-    chain.unhang();
+    try {
+      await expect(asked).rejects.toThrow('timeout');
+    } finally {
+      chain.unhang();
+    }
     expect(await chain.rpc('eth_chainId')).toBe('0x14a34');
   });
 
@@ -158,7 +161,7 @@ describe('start and stop', () => {
 
   it('stops a process that hangs', async () => {
     const chain = await startAnvil();
-    chain.hang();
+    await chain.hang();
     await chain.stop();
     expect(identify(chain.pid)).toBeUndefined();
     await chain.stop();

@@ -7,10 +7,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bytesToHex, type Hex } from 'viem';
 import { mnemonicToAccount, privateKeyToAddress } from 'viem/accounts';
-import { identify } from './process-identity.ts';
+import { identify, isStopped } from './process-identity.ts';
 import { endProcess } from './processes.ts';
 
 export interface AnvilOptions {
@@ -43,8 +44,8 @@ export interface Anvil {
   /** Stops mining; transactions wait. `resume` goes back to the mode before. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** The process stands still: connections are accepted by the kernel and never answered. */
-  hang(): void;
+  /** Resolves when every thread of the process stands still: connections are accepted by the kernel and never answered. */
+  hang(): Promise<void>;
   unhang(): void;
   head(): Promise<{ readonly number: bigint; readonly timestampSeconds: number }>;
   /** Mines a block that many seconds later, and all blocks after it keep the distance. */
@@ -91,7 +92,11 @@ function createAnvil(child: ChildProcess, facts: Pick<Anvil, 'rpcUrl' | 'chainId
     ...time(rpc),
     pid: child.pid ?? 0,
     rpc,
-    hang: () => void child.kill('SIGSTOP'),
+    async hang() {
+      child.kill('SIGSTOP');
+      // The signal is only sent by then: a thread on another core may answer one more request.
+      while (!isStopped(child.pid ?? 0)) await sleep(1);
+    },
     unhang: () => void child.kill('SIGCONT'),
     stop: () => (stopping ??= stop(child)),
   };
