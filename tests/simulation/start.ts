@@ -99,7 +99,9 @@ async function run(options: Options): Promise<number> {
     if (options.json)
       console.log(JSON.stringify({ agree, seconds: (Date.now() - startedAtMs) / 1_000, derived: rows, cluster: describeCluster(world) }));
     else report(world, rows, agree);
-    if (!options.once) await stay(say);
+    if (options.once) return agree ? 0 : 1;
+    if (!options.json) invite(world);
+    await stay(say);
     return agree ? 0 : 1;
   } finally {
     await world.stop();
@@ -124,9 +126,7 @@ async function deriveEverywhere({ members, apps: [app] }: World): Promise<Derive
   return rows;
 }
 
-function report({ members, apps, chain, contracts }: World, rows: readonly DerivedRow[], agree: boolean): void {
-  const [app] = apps;
-  const [node] = members;
+function report({ apps: [app] }: World, rows: readonly DerivedRow[], agree: boolean): void {
   console.log(`\nOne key for ${app?.name} (app id ${app?.appId}), path "${DEMO_PATH}", asked of every node:\n`);
   const cells = rows.map((row) => [
     row.node,
@@ -141,6 +141,10 @@ function report({ members, apps, chain, contracts }: World, rows: readonly Deriv
       ? `\nAll ${rows.length} nodes gave the same key. Each answer came sealed to the app's key and signed by its node.`
       : '\nThe nodes do not agree.',
   );
+}
+
+/** What to do with a cluster that stays. */
+function invite({ members: [node], chain, contracts }: World): void {
   console.log(`\nTry it, in another terminal, in this folder:
 
   curl -s ${node?.url}/status   # what a node says of itself
