@@ -137,6 +137,13 @@ describe('the authorizer', () => {
     clock.advance(CALLER_CACHE_MS);
     expect(await verdict()).toBe('chain_unavailable');
   });
+  it('X-9 asks the chain once for a known wallet, however many of its requests come at once', async () => {
+    const { clock, verdict, reads } = await setUp();
+    expect([await verdict(), reads()]).toEqual(['none', 2]);
+    clock.advance(CALLER_CACHE_MS);
+    const verdicts = await Promise.all(Array.from({ length: 50 }, () => verdict()));
+    expect([new Set(verdicts), reads()]).toEqual([new Set(['none']), 4]);
+  });
   it('S-H6 lets no slow answer replace a newer one', async () => {
     const { clock, chain, verdict, step } = await setUp();
     const { call } = chain;
