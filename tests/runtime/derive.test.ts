@@ -57,10 +57,15 @@ describe('derive', () => {
   it('gives the platform’s vectors for app 43, the same from every node', async () => {
     const app43 = await world.addApp('app-43');
     expect(app43.appId).toBe(43n);
-    await until('app 43 to be confirmed', async () => (await call(app43, node, '/kms/derive', { path: 'x' })).status === 200);
+    // Each node asks the chain for itself, so each is asked whether it knows the app.
+    for (const each of world.members) {
+      const knows = async () => (await call(app43, each.keys(), '/kms/derive', { path: 'x' })).status === 200;
+      await until(`app 43 to be confirmed at ${each.name}`, knows);
+    }
     for (const { path, context, length, key } of vectors.derived) {
       for (const each of world.members) {
         const answer = await call(app43, each.keys(), '/kms/derive', { path, context, length });
+        expect(answer.status, `${each.name}: ${answer.wire}`).toBe(200);
         expect(Buffer.from(String(answer.body?.['key']), 'base64').toString('hex'), `${path} on ${each.name}`).toBe(key);
       }
     }
