@@ -14,6 +14,26 @@ export const NONCE_AHEAD_MAX_MS = SECOND_MS;
 /** A header longer than this is no signature, nonce or wallet: refused before any work. */
 export const PROOF_HEADER_CHARS_MAX = 256;
 
+/** A request signature lives no longer than this, whatever its `expires` says: it is remembered for all that time. */
+export const SIGNATURE_LIFE_MAX_MS = 120 * SECOND_MS;
+/** After `expires` it is taken this much longer, for clients whose clock is behind; it is remembered as long. */
+export const SIGNATURE_LATE_MAX_MS = 30 * SECOND_MS;
+/**
+ * A client's clock may be ahead this much. Signatures from before a boot are refused by their time alone, so a node takes none
+ * made in the first moments of its life: keep it short.
+ */
+export const SIGNATURE_AHEAD_MAX_MS = 5 * SECOND_MS;
+/** `Signature-Input` and `Signature`: a longer one is none of ours, and is refused before any work. */
+export const SIGNATURE_INPUT_CHARS_MAX = 1_024;
+/** Covered components: what must be covered, and some fields of the client's own. */
+export const SIGNATURE_COMPONENTS_MAX = 16;
+/** Remembered as text, so short: 256 random bits as hex. */
+export const SIGNATURE_NONCE_CHARS_MAX = 64;
+/** Used request signatures of one wallet: its whole rate for as long as they are remembered. A full set refuses. */
+export const USED_SIGNATURES_PER_WALLET_MAX = 80_000;
+/** All wallets together: about 45 MB. */
+export const USED_SIGNATURES_TOTAL_MAX = 240_000;
+
 /** Consumed nonces one wallet may have in memory: its whole rate for a nonce's lifetime. A full set refuses. */
 export const CONSUMED_NONCES_PER_WALLET_MAX = 64_000;
 /** All wallets together: about 30 MB. */

@@ -1,5 +1,5 @@
 /**
- * The platform proof (`docs/protocol.md` clause 3): an EIP-191 signature over our nonce, our wallet and the caller's time.
+ * The platform proof (`docs/protocol.md` clause 3.1): an EIP-191 signature over our nonce, our wallet and the caller's time.
  * It binds the recipient; it does not bind method, path or body. What it proves is a wallet, nothing more: whether that
  * wallet may do anything is the authorizer's business.
  */
