@@ -56,12 +56,15 @@ export interface KmsDependencies {
 
 /** A node as its handlers see it: its ports but for chain and network, which only its rooms reach. */
 export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
+  /** By the node's clock. */
+  readonly bootedAtMs: number;
   readonly view: ChainView;
   readonly vault: Vault;
   readonly nonces: Nonces;
   readonly authorizer: Authorizer;
   readonly callerRate: Rate;
   readonly usedNonces: Replays;
+  readonly usedSignatures: Replays;
   readonly usedEnvelopes: Replays;
   readonly admission: Admission;
   readonly sessions: Sessions;
@@ -109,10 +112,21 @@ export function createKms(dependencies: KmsDependencies): Kms {
   log('node.booted', { wallet: identity.wallet, profile: profile.name, incarnation: hex(incarnation) });
   return {
     ...ports,
+    bootedAtMs: clock.nowMs(),
     view,
     vault,
     nonces,
     authorizer: createAuthorizer({ chain, view, clock, profile }),
+    ...createCallerMemories(clock),
+    admission,
+    sessions,
+    peers,
+  };
+}
+
+/** What is remembered of callers: how often they ask, and what they used up. */
+function createCallerMemories(clock: Clock): Pick<Kms, 'callerRate' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
+  return {
     callerRate: createRate(clock, {
       perSecond: limits.CALLER_REQUESTS_PER_SECOND,
       burst: limits.CALLER_REQUESTS_BURST,
@@ -123,14 +137,16 @@ export function createKms(dependencies: KmsDependencies): Kms {
       perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,
       totalMax: limits.CONSUMED_NONCES_TOTAL_MAX,
     }),
+    usedSignatures: createReplays(clock, {
+      lifetimeMs: limits.SIGNATURE_AHEAD_MAX_MS + limits.SIGNATURE_LIFE_MAX_MS + limits.SIGNATURE_LATE_MAX_MS,
+      perOwnerMax: limits.USED_SIGNATURES_PER_WALLET_MAX,
+      totalMax: limits.USED_SIGNATURES_TOTAL_MAX,
+    }),
     usedEnvelopes: createReplays(clock, {
       lifetimeMs: limits.ENVELOPE_NONCE_LIFETIME_MS,
       perOwnerMax: limits.ENVELOPE_NONCES_PER_WALLET_MAX,
       totalMax: limits.ENVELOPE_NONCES_TOTAL_MAX,
     }),
-    admission,
-    sessions,
-    peers,
   };
 }
 

@@ -70,6 +70,9 @@ export const REQUEST_BODY_MS_MAX = 10 * SECOND_MS;
 /** From the first byte of work to the answer, whatever Odyn and the chain do. */
 export const REQUEST_MS_MAX = 15 * SECOND_MS;
 
+/** Of that, what a request may take once it was proven: the rest is for signing the refusal that says so. */
+export const ADMITTED_MS_MAX = 12 * SECOND_MS;
+
 /** `path` and `context` of a derivation, in UTF-8 bytes. */
 export const DERIVE_PATH_BYTES_MAX = 256;
 export const DERIVE_CONTEXT_BYTES_MAX = 256;

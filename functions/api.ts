@@ -14,11 +14,12 @@ import { sealed } from './sealed.ts';
 import { sync } from './sync.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Random } from '../core/ports.ts';
+import type { Refuse } from './reply.ts';
 
-type Handler = (request: Request) => Response | Promise<Response>;
+type Handler = (request: Request, refuse: Refuse) => Response | Promise<Response>;
 type Method = 'GET' | 'POST';
 
-type Routes = ReturnType<typeof Router<{ readonly method: string; readonly url: string }, [Request]>>;
+type Routes = ReturnType<typeof Router<{ readonly method: string; readonly url: string }, [Request, Refuse]>>;
 
 const REQUEST_ID_BYTES = 8;
 
@@ -38,7 +39,9 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
 export function createApi(kms: Kms): (request: Request) => Promise<Response> {
   const logged = createRate(kms.clock, { perSecond: LOGGED_REFUSALS_PER_SECOND, burst: LOGGED_REFUSALS_BURST, keysMax: 1 });
   const router: Routes = Router();
-  for (const [path, handlers] of Object.entries(routesOf(kms))) router.all(path, (_route, request) => dispatch(request, handlers));
+  for (const [path, handlers] of Object.entries(routesOf(kms))) {
+    router.all(path, (_route, request, refuse) => dispatch(request, refuse, handlers));
+  }
 
   function refuse(request: Request, requestId: string, error: unknown): Response {
     const route = `${request.method} ${new URL(request.url).pathname}`;
@@ -58,7 +61,8 @@ export function createApi(kms: Kms): (request: Request) => Promise<Response> {
 
   return async (request) => {
     const requestId = newRequestId(kms.random);
-    const reply = await answer(router, request).catch((error: unknown) => refuse(request, requestId, error));
+    const refuseThis = (error: unknown) => refuse(request, requestId, error);
+    const reply = await answer(router, request, refuseThis).catch(refuseThis);
     reply.headers.set('x-request-id', requestId);
     return reply;
   };
@@ -70,19 +74,19 @@ export function newRequestId(random: Random): string {
 }
 
 /** The router sees method and path only: it takes quadratic time over a query, which is a stranger's to write. */
-async function answer(router: Routes, request: Request): Promise<Response> {
+async function answer(router: Routes, request: Request, refuse: Refuse): Promise<Response> {
   if (request.url.length > REQUEST_URL_CHARS_MAX) throw new Refusal('url_too_long');
   const { origin, pathname } = new URL(request.url);
-  const reply: Response | undefined = await router.fetch({ method: request.method, url: `${origin}${pathname}` }, request);
+  const reply: Response | undefined = await router.fetch({ method: request.method, url: `${origin}${pathname}` }, request, refuse);
   if (!reply) throw new Refusal('not_found');
   return reply;
 }
 
 /** HEAD is GET without its body, as load balancers expect of `/health`. */
-async function dispatch(request: Request, handlers: Partial<Record<Method, Handler>>): Promise<Response> {
+async function dispatch(request: Request, refuse: Refuse, handlers: Partial<Record<Method, Handler>>): Promise<Response> {
   const { method } = request;
   const handler = method === 'GET' || method === 'HEAD' ? handlers.GET : method === 'POST' ? handlers.POST : undefined;
   if (!handler) throw new Refusal('method_not_allowed', Object.keys(handlers).join(', '));
-  const reply = await handler(request);
+  const reply = await handler(request, refuse);
   return method === 'HEAD' ? new Response(null, reply) : reply;
 }

@@ -34,7 +34,7 @@ const proofRefused: Wire = {
   code: 'unauthorized',
   shownAs: 'proof_refused',
   message:
-    'The proof was refused. Take a fresh nonce from this node, sign NovaKMS:AppAuth:<nonce>:<node wallet as /status shows it>:<unix seconds now> with the wallet that the registry binds to an ACTIVE, verified instance, and use each nonce once. The node’s log has the cause under this request id.',
+    'The proof was refused. Sign with the wallet that the registry binds to an ACTIVE, verified instance: either the request itself (ERC-8128, for this node’s registered URL and chain, each nonce once), or NovaKMS:AppAuth:<fresh nonce of this node>:<node wallet as /status shows it>:<unix seconds now>. The node’s log has the cause under this request id.',
 };
 
 const internal: Wire = {
@@ -83,6 +83,7 @@ const table = {
 
   proof_missing: proofRefused,
   proof_form_refused: proofRefused,
+  proof_ambiguous: proofRefused,
   timestamp_malformed: proofRefused,
   timestamp_stale: proofRefused,
   nonce_malformed: proofRefused,
@@ -91,6 +92,8 @@ const table = {
   nonce_replayed: proofRefused,
   signature_malformed: proofRefused,
   signature_invalid: proofRefused,
+  component_missing: proofRefused,
+  chain_id_mismatch: proofRefused,
   wallet_mismatch: proofRefused,
   instance_unknown: proofRefused,
   instance_not_active: proofRefused,
@@ -113,6 +116,7 @@ const table = {
   body_too_large: { status: 413, code: 'payload_too_large', message: 'The body is larger than this endpoint reads.' },
   body_timeout: { status: 408, code: 'request_timeout', message: 'The body did not arrive in time.' },
   body_malformed: badRequest('The body is not well-formed UTF-8 JSON.'),
+  digest_mismatch: badRequest('The body is not the one whose Content-Digest was signed.'),
   plaintext_refused: badRequest('Request must be E2E encrypted. Plaintext fallback is disabled.'),
   envelope_malformed: badRequest('The envelope needs sender_tee_pubkey, nonce (12 bytes) and encrypted_data, each as hex.'),
   envelope_sender_mismatch: { status: 403, code: 'forbidden', message: 'sender_tee_pubkey does not match on-chain registration' },
@@ -167,10 +171,14 @@ export function bytesReply(body: Uint8Array, contentType: string, headers: Reado
   return new Response(body as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType, ...HEADERS, ...headers } });
 }
 
-/** A sealed answer and the node's signature for the client that asked. */
-export function envelopeReply(envelope: string, signature: string): Response {
-  return new Response(envelope, { headers: { 'content-type': 'application/json', ...HEADERS, 'x-kms-response-signature': signature } });
+/** A sealed answer; with the platform's response signature when the proof was the platform's. */
+export function envelopeReply(envelope: string, platformSignature?: string): Response {
+  const signed = platformSignature === undefined ? {} : { 'x-kms-response-signature': platformSignature };
+  return new Response(envelope, { headers: { 'content-type': 'application/json', ...HEADERS, ...signed } });
 }
+
+/** Writes an error to the log and answers with its row of the table. */
+export type Refuse = (error: unknown) => Response;
 
 /** The public face of a reason: status, code, reason and message. */
 export function wireOf(reason: Reason): Wire & { readonly reason: string } {

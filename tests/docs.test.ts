@@ -163,10 +163,17 @@ describe('R-9 the protocol', () => {
     const grouped = (value: number) => value.toLocaleString('en');
     const expected: readonly [string, string][] = [
       ['2. Nonces', `good for ${seconds(limits.NONCE_LIFETIME_MS)}`],
-      ['3. Platform proof', `within ${seconds(limits.PROOF_AGE_MAX_MS)}`],
-      ['3. Platform proof', `at most ${limits.PROOF_HEADER_CHARS_MAX} characters`],
+      ['3. Proofs', `within ${seconds(limits.PROOF_AGE_MAX_MS)}`],
+      ['3. Proofs', `at most ${limits.PROOF_HEADER_CHARS_MAX} characters`],
+      ['3. Proofs', `up to ${limits.SIGNATURE_COMPONENTS_MAX} components`],
+      ['3. Proofs', `(1 to ${limits.SIGNATURE_NONCE_CHARS_MAX} printable`],
+      ['3. Proofs', `after \`created\`, by at most ${limits.SIGNATURE_LIFE_MAX_MS / 1_000};`],
+      ['3. Proofs', `at most ${seconds(limits.SIGNATURE_AHEAD_MAX_MS)} ahead`],
+      ['3. Proofs', `from ${seconds(limits.SIGNATURE_LATE_MAX_MS)} after \`expires\``],
+      ['3. Proofs', `less than ${seconds(limits.SIGNATURE_AHEAD_MAX_MS)} after the node's boot`],
       ['1. Terms', `more than ${seconds(limits.HEAD_AHEAD_MAX_MS)} ahead`],
       ['5. The sealed road', `deadline of ${seconds(limits.REQUEST_MS_MAX)}`],
+      ['5. The sealed road', `a proven request has ${limits.ADMITTED_MS_MAX / 1_000} to itself`],
       ['5. The sealed road', `${limits.CALLER_REQUESTS_PER_SECOND}/s, burst ${grouped(limits.CALLER_REQUESTS_BURST)}`],
       [
         '5. The sealed road',

@@ -20,7 +20,8 @@ export interface ProofHeaders {
   readonly wallet: string | null;
 }
 
-export interface Proof {
+export interface PlatformProof {
+  readonly form: 'platform';
   readonly wallet: Wallet;
   /** What the answer's signature must name, verbatim. */
   readonly clientSignature: string;
@@ -35,7 +36,7 @@ export interface ProofDependencies {
   readonly nonces: Nonces;
 }
 
-export function verifyPlatformProof(headers: ProofHeaders, { node, clock, recover, nonces }: ProofDependencies): Proof {
+export function verifyPlatformProof(headers: ProofHeaders, { node, clock, recover, nonces }: ProofDependencies): PlatformProof {
   const { signature, nonce, timestamp, wallet: hint } = headers;
   if (!signature || !nonce || !timestamp) throw new Refusal('proof_missing');
   if ([signature, nonce, timestamp, hint ?? ''].some((value) => value.length > PROOF_HEADER_CHARS_MAX)) {
@@ -48,7 +49,7 @@ export function verifyPlatformProof(headers: ProofHeaders, { node, clock, recove
   const wallet = recover(appProofText(nonce, node, timestamp), signatureBytes);
   if (!wallet) throw new Refusal('signature_invalid');
   if (hint !== null && parseWallet(hint) !== wallet) throw new Refusal('wallet_mismatch', `recovered ${wallet}`);
-  return { wallet, clientSignature: signature, nonce };
+  return { form: 'platform', wallet, clientSignature: signature, nonce };
 }
 
 /** Unix seconds in decimal, at most 120 s from now on either side. Throws `timestamp_malformed` or `timestamp_stale`. */

@@ -1,0 +1,87 @@
+/**
+ * The two forms in which a private request is proven (`docs/protocol.md` clause 3), told apart by their headers, and what each
+ * form asks for along the road: using the proof up, comparing the body, signing the answer.
+ */
+import { checkBody, verifyRequestSignature } from '../core/auth/httpsig.ts';
+import { verifyPlatformProof } from '../core/auth/proof.ts';
+import { operatorOf, usableBlocks } from '../core/chain/view.ts';
+import { contentDigestOf } from '../core/crypto/digest.ts';
+import { parseSignature } from '../core/crypto/wallet.ts';
+import { Refusal } from '../core/errors.ts';
+import { utf8 } from '../core/wire/bytes.ts';
+import { encodeResponseInput, encodeSignature, responseBase } from '../core/wire/httpsig.ts';
+import { appResponseText } from '../core/wire/pop.ts';
+import type { RequestProof } from '../core/auth/httpsig.ts';
+import type { PlatformProof } from '../core/auth/proof.ts';
+import type { Kms } from '../core/kms.ts';
+
+export type Proof = PlatformProof | RequestProof;
+
+const PLATFORM_HEADERS = ['x-app-signature', 'x-app-nonce', 'x-app-timestamp'];
+const REQUEST_HEADERS = ['signature', 'signature-input'];
+
+/** Throws a `ProofReason`. The wallet is proven; whether it may do anything is not yet asked. */
+export function authenticate(kms: Kms, request: Request): Proof {
+  const bears = (names: readonly string[]) => names.some((name) => request.headers.has(name));
+  const [isPlatform, isRequest] = [bears(PLATFORM_HEADERS), bears(REQUEST_HEADERS)];
+  if (isPlatform && isRequest) throw new Refusal('proof_ambiguous');
+  if (isRequest) return authenticateRequest(kms, request);
+  return authenticatePlatform(kms, request.headers);
+}
+
+function authenticatePlatform({ profile, identity, clock, recover, nonces }: Kms, headers: Headers): PlatformProof {
+  if (profile.platformProof === 'refuse') throw new Refusal('proof_form_refused', 'the profile takes no platform proof');
+  const proofHeaders = {
+    signature: headers.get('x-app-signature'),
+    nonce: headers.get('x-app-nonce'),
+    timestamp: headers.get('x-app-timestamp'),
+    wallet: headers.get('x-app-wallet'),
+  };
+  return verifyPlatformProof(proofHeaders, { node: identity.wallet, clock, recover, nonces });
+}
+
+function authenticateRequest(kms: Kms, request: Request): RequestProof {
+  const { pathname: path, search: query } = new URL(request.url);
+  const target = { method: request.method, authority: registeredAuthority(kms), path, query, headers: request.headers };
+  const { profile, bootedAtMs, clock, recover } = kms;
+  return verifyRequestSignature(target, { chainId: profile.chainId, bootedAtMs, clock, recover });
+}
+
+/** Host and port under which the registry knows this node, a default port left out. What `Host` says is the sender's. */
+function registeredAuthority({ view, identity }: Kms): string {
+  const blocks = usableBlocks(view);
+  const self = blocks && operatorOf(blocks.head, identity.wallet);
+  if (!self || !URL.canParse(self.instanceUrl)) throw new Refusal('not_registered', 'no URL to compare a signature with');
+  return new URL(self.instanceUrl).host;
+}
+
+/** For good, whatever becomes of the request. Only authorized wallets get this far. Throws `nonce_replayed`. */
+export function useUp({ usedNonces, usedSignatures }: Kms, proof: Proof): void {
+  const used = proof.form === 'platform' ? usedNonces : usedSignatures;
+  if (!used.use(proof.wallet, proof.nonce)) throw new Refusal('nonce_replayed');
+}
+
+/** The platform's proof says nothing of the body; the other names its digest. */
+export function compareBody(proof: Proof, body: Uint8Array): void {
+  if (proof.form === 'request') checkBody(proof, body);
+}
+
+/** For the header of a successful answer to the platform's proof. */
+export function signForPlatform({ signer, identity }: Kms, { clientSignature }: PlatformProof): Promise<string> {
+  return signer.sign(appResponseText(clientSignature, identity.wallet));
+}
+
+/** Signs an answer, error or not, over its status, its body and the request's signature. Rejects with `odyn_unavailable`. */
+export async function signAnswer({ signer, identity, profile, clock }: Kms, proof: RequestProof, answer: Response): Promise<Response> {
+  const body = await answer.text();
+  const contentDigest = contentDigestOf(utf8(body));
+  const keyId = { chainId: profile.chainId, wallet: identity.wallet };
+  const input = encodeResponseInput(Math.floor(clock.nowMs() / 1_000), keyId);
+  const signature = parseSignature(await signer.sign(responseBase(answer.status, contentDigest, proof.signature, input)));
+  if (!signature) throw new Refusal('odyn_unavailable', 'its signature has not 65 bytes');
+  const signed = new Response(body, answer);
+  signed.headers.set('content-digest', contentDigest);
+  signed.headers.set('signature-input', `eth=${input}`);
+  signed.headers.set('signature', `eth=${encodeSignature(signature)}`);
+  return signed;
+}
