@@ -132,6 +132,7 @@ function importCycles(files: readonly File[]): string[] {
 const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'itty-router': ['functions'],
   viem: ['core/chain', 'core/platform'],
+  '@bitauth/libauth': ['core/crypto/recover-wasm.ts'],
   '@noble/curves': ['core/crypto'],
   '@noble/hashes': ['core/crypto', 'core/auth', 'core/cluster'],
   cborg: ['core/wire'],
