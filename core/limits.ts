@@ -154,6 +154,32 @@ export const RELAY_RETRY_BLOCKS = 10;
 /** Gas for an activation over its estimate, in percent. */
 export const RELAY_GAS_PERCENT = 130n;
 
+/** Request line and headers of one request; the longest URL and a proof stay below half of it. */
+export const HTTP_HEADERS_BYTES_MAX = 16 * KIB;
+/** Who sends headers byte by byte, or none at all, holds a connection this long. */
+export const HTTP_HEADERS_MS_MAX = 10 * SECOND_MS;
+/** The same for a request with its body, also one that nobody reads any more; handlers ask for less. */
+export const HTTP_REQUEST_MS_MAX = 30 * SECOND_MS;
+/** From a request to the last byte of its answer: who reads byte by byte holds an answer this long. */
+export const HTTP_EXCHANGE_MS_MAX = 60 * SECOND_MS;
+/** Longer than the minute after which load balancers drop a connection, so that they do it first. */
+export const HTTP_IDLE_MS_MAX = 75 * SECOND_MS;
+/** How often these times are looked at. */
+export const HTTP_CHECK_MS = SECOND_MS;
+/** Unanswered requests on one connection; more of them end it. */
+export const HTTP_PIPELINED_MAX = 16;
+/** Each costs about 15 KB while it is idle. */
+export const CONNECTIONS_MAX = 12_000;
+/** Longer than a request may take, shorter than what orchestrators wait before they kill. */
+export const STOP_MS_MAX = 20 * SECOND_MS;
+export const STOP_CHECK_MS = 20;
+/** The enclave's Odyn starts first; a binary that has not met it by then says why and ends. */
+export const BOOT_MS_MAX = 30 * SECOND_MS;
+/** A release counts a block only this deep: less can be one reorganisation. */
+export const RELEASE_CONFIRMATION_BLOCKS_MIN = 5;
+/** Part of the revocation bound: a release serves no longer than this without news of the chain. */
+export const RELEASE_HEAD_AGE_MS_MAX = 120 * SECOND_MS;
+
 /** A tick that runs longer is taken for dead, and the next may start. */
 export const TICK_MS_MAX = 30 * SECOND_MS;
 /** A log detail: an attacker's text cannot flood the log. */

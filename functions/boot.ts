@@ -16,14 +16,16 @@ import { health } from './public.ts';
 import { notReadyReply, refusalReply } from './reply.ts';
 import type { NodeConfig } from '../core/config.ts';
 import type { Identity, Kms } from '../core/kms.ts';
-import type { Box, Log, Signer } from '../core/ports.ts';
+import type { Box, Log, Recover, Signer } from '../core/ports.ts';
 
 export interface Node {
   fetch(request: Request): Promise<Response>;
   tick(): Promise<void>;
+  /** Why there is no node yet; `undefined` once there is. */
+  obstacle(): Refusal | undefined;
 }
 
-export function createNode(config: NodeConfig, write: (line: string) => void): Node {
+export function createNode(config: NodeConfig, write: (line: string) => void, recover: Recover = recoverWallet): Node {
   const log = createLog(write, systemClock);
   const fetch = createFetch(config, globalThis.fetch.bind(globalThis));
   const { signer, box } = createOdyn(config.odynUrl, fetch);
@@ -40,7 +42,7 @@ export function createNode(config: NodeConfig, write: (line: string) => void): N
         clock: systemClock,
         random: systemRandom,
         signer,
-        recover: recoverWallet,
+        recover,
         box,
         chain,
         fetch,
@@ -63,6 +65,7 @@ export function createNode(config: NodeConfig, write: (line: string) => void): N
       if (!running) await boot();
       await running?.kms.admission.tick();
     },
+    obstacle: () => (running ? undefined : obstacle),
   };
 }
 

@@ -25,7 +25,7 @@ const texts = documents.map((path) => ({ path, text: read(path) }));
 const all = texts.map(({ text }) => text).join('\n');
 
 /** Named as not there yet; one that appears must be taken off this list and out of those sentences. */
-const NOT_YET = ['functions/enclave.ts'];
+const NOT_YET: readonly string[] = [];
 /** Of formulas. */
 const NOTATION = ['min', 'max'];
 /** Made by a command, not in the repository. */

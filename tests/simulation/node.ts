@@ -1,19 +1,13 @@
 /**
- * One simulated node: an enclave's Odyn and the worker under a workerd of its own, on a port that stays the same when it
- * restarts. Its network settings come from `wrangler.toml`, its profile and addresses are bindings.
+ * One simulated node: an enclave's Odyn and the node beside it, on a port that stays the same when it restarts. It runs as a
+ * worker under workerd, as the enclave binary, or in this process.
  */
-import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import type { Readable } from 'node:stream';
-import { Log, LogLevel, Miniflare } from 'miniflare';
-import { parse } from 'smol-toml';
 import { startOdyn } from './odyn.ts';
-import { withoutForeignSignals } from './processes.ts';
+import { runBinary } from './kinds/binary.ts';
+import { runInProcess } from './kinds/in-process.ts';
+import { runWorker } from './kinds/worker.ts';
 import type { NetworkProfile } from '../../core/networks.ts';
 import type { Odyn } from './odyn.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A profile as JSON carries it. */
 export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'novaAppRegistry'> & {
@@ -29,8 +23,14 @@ export interface NodeLogLine {
   readonly [field: string]: unknown;
 }
 
+/** Each runs the same handlers and the same core. */
+export const NODE_KINDS = ['worker', 'binary', 'in-process'] as const;
+export type NodeKind = (typeof NODE_KINDS)[number];
+
 export interface NodeOptions {
   readonly name: string;
+  /** A worker by default. */
+  readonly kind?: NodeKind;
   readonly profile: ProfileJson;
   readonly rpcUrl: string;
   readonly onLog?: (line: NodeLogLine) => void;
@@ -38,19 +38,40 @@ export interface NodeOptions {
   readonly inspect?: boolean;
   /** After each start of a workerd. */
   readonly onStarted?: () => void;
+  /** In the same stretch that started a process. */
+  readonly onSpawn?: (pid: number) => void;
+}
+
+/** What one start of a node is told. */
+export interface RunOptions {
+  readonly name: string;
+  readonly profile: ProfileJson;
+  readonly rpcUrl: string;
+  readonly odynUrl: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly inspect: boolean;
+  readonly heard: (line: string) => void;
+  readonly onStarted: () => void;
+  readonly onSpawn: (pid: number) => void;
+}
+
+export interface RunningNode {
+  readonly port: number;
+  readonly inspectorUrl?: () => Promise<URL>;
+  stop(): Promise<void>;
 }
 
 export interface SimulatedNode {
   readonly name: string;
-  /** Where the worker listens. */
+  readonly kind: NodeKind;
+  /** Where it listens. */
   readonly url: string;
   readonly odyn: Odyn;
   /** Every line it logged, as printed. */
   readonly lines: readonly string[];
-  /** Of the inspector, when it was asked for. */
+  /** Of workerd's inspector, when it was asked for. */
   inspectorUrl(): Promise<URL>;
-  /** Runs one tick now, whatever the timer does. */
-  tick(): Promise<void>;
   /** Memory is lost; the enclave and its keys stay. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -59,12 +80,13 @@ export interface SimulatedNode {
   close(): Promise<void>;
 }
 
+const runners = { worker: runWorker, binary: runBinary, 'in-process': runInProcess } as const;
+
 export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
-  const settings = await workerSettings();
+  const { name, kind = 'worker', profile, rpcUrl, inspect = false, onStarted = () => undefined, onSpawn = () => undefined } = options;
   const lines: string[] = [];
   let odyn = await startOdyn();
-  let worker: Miniflare | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  let running: RunningNode | undefined;
   let port = 0;
 
   function heard(line: string): void {
@@ -73,64 +95,21 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
     if (parsed) options.onLog?.(parsed);
   }
 
-  async function tick(): Promise<void> {
-    const current = worker;
-    if (!current) return;
-    try {
-      const handle = (await current.getWorker()) as unknown as { scheduled(event: { cron: string }): Promise<{ outcome: string }> };
-      const { outcome } = await handle.scheduled({ cron: '* * * * *' });
-      if (outcome !== 'ok') throw new Error(`the tick ended with ${outcome}`);
-    } catch (error) {
-      // A tick that its worker's stop cuts off has nobody left to tell.
-      if (worker === current) throw error;
-    }
-  }
-
   async function start(): Promise<void> {
-    worker = withoutForeignSignals(
-      () =>
-        new Miniflare({
-          ...settings,
-          name: options.name,
-          host: '127.0.0.1',
-          port: 0,
-          // Straight to the worker: Miniflare's own entry would halve the rate and double the memory.
-          unsafeDirectSockets: [{ host: '127.0.0.1', port }],
-          ...(options.inspect && { inspectorPort: 0 }),
-          cf: false,
-          log: new Log(LogLevel.NONE),
-          handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
-            createInterface(stdout).on('line', heard);
-            createInterface(stderr).on('line', heard);
-          },
-          bindings: { PROFILE: options.profile, RPC_URL: options.rpcUrl, ODYN_URL: odyn.url },
-        }),
-    );
-    await worker.ready;
-    port = Number((await worker.unsafeGetDirectURL()).port);
-    options.onStarted?.();
-    schedule();
-  }
-
-  /** One tick after the other, never two at once. */
-  function schedule(): void {
-    const current = worker;
-    timer = setTimeout(async () => {
-      await tick().catch((error: unknown) => heard(`tick failed: ${String(error)}`));
-      if (worker === current && current) schedule();
-    }, options.profile.tickMs);
+    running = await runners[kind]({ name, profile, rpcUrl, odynUrl: odyn.url, port, inspect, heard, onStarted, onSpawn });
+    port = running.port;
   }
 
   async function stop(): Promise<void> {
-    clearTimeout(timer);
-    const stopping = worker;
-    worker = undefined;
-    await stopping?.dispose();
+    const stopping = running;
+    running = undefined;
+    await stopping?.stop();
   }
 
   await start();
   return {
-    name: options.name,
+    name,
+    kind,
     get url() {
       return `http://127.0.0.1:${port}`;
     },
@@ -139,10 +118,9 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
     },
     lines,
     async inspectorUrl() {
-      if (!worker) throw new Error('the node is stopped');
-      return new URL(`/core:user:${options.name}`, await worker.getInspectorURL());
+      if (!running?.inspectorUrl) throw new Error('the node is stopped, or no worker');
+      return await running.inspectorUrl();
     },
-    tick,
     stop,
     start,
     async replaceEnclave() {
@@ -156,13 +134,4 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
       await odyn.close();
     },
   };
-}
-
-/** What `wrangler.toml` says of the worker, in Miniflare's words. */
-async function workerSettings(): Promise<{ modules: true; scriptPath: string; compatibilityDate: string; compatibilityFlags: string[] }> {
-  const settings = parse(await readFile(`${ROOT}wrangler.toml`, 'utf8'));
-  const { main, compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } = settings;
-  if (typeof main !== 'string' || typeof compatibilityDate !== 'string' || !Array.isArray(compatibilityFlags))
-    throw new Error('wrangler.toml: main, compatibility_date and compatibility_flags are needed');
-  return { modules: true, scriptPath: `${ROOT}${main}`, compatibilityDate, compatibilityFlags: compatibilityFlags.map(String) };
 }

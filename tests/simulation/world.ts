@@ -1,5 +1,5 @@
 /**
- * A whole small world on loopback: a chain with its contracts, enclaves with their Odyns, nodes under workerd, registered
+ * A whole small world on loopback: a chain with its contracts, enclaves with their Odyns, nodes of any kind, registered
  * apps. Tests and `npm start` build on it; nothing in it is known to the nodes.
  */
 import { randomUUID } from 'node:crypto';
@@ -15,13 +15,15 @@ import { guardProcess, startKeeper } from './processes.ts';
 import type { Anvil } from './anvil.ts';
 import type { Contracts, Pcrs } from './contracts.ts';
 import type { Host } from './host.ts';
-import type { NodeLogLine, ProfileJson, SimulatedNode } from './node.ts';
+import type { NodeKind, NodeLogLine, ProfileJson, SimulatedNode } from './node.ts';
 import type { Odyn } from './odyn.ts';
 import type { Keeper } from './processes.ts';
 import type { NodeKeys, PlatformApp } from './platform-client.ts';
 
 export interface WorldOptions {
   readonly nodes: number;
+  /** Of each node in turn; workers by default. */
+  readonly kinds?: readonly NodeKind[];
   readonly apps?: number;
   readonly minOperators?: number;
   /** Puts a host that tests can bend before every node; the registry then names the host's URL. */
@@ -69,7 +71,7 @@ export interface World {
   readonly members: readonly Member[];
   readonly apps: readonly App[];
   /** Starts an enclave with its node; `register` binds it on chain. */
-  addNode(name: string): Promise<Member>;
+  addNode(name: string, kind?: NodeKind): Promise<Member>;
   register(member: Member): Promise<void>;
   addApp(name: string): Promise<App>;
   /** Runs before anything is stopped, however this process ends. */
@@ -138,13 +140,15 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
   const members: Member[] = [];
   const apps: App[] = [];
 
-  async function addNode(name: string): Promise<Member> {
+  async function addNode(name: string, kind: NodeKind = 'worker'): Promise<Member> {
     const node = await startNode({
       name,
+      kind,
       profile,
       rpcUrl: chainHost?.url ?? chain.rpcUrl,
       onLog: (line) => options.onLog?.(name, line),
       onStarted: () => keeper.keepChildren(),
+      onSpawn: (pid) => keeper.keepProcess(pid),
       inspect: options.inspect ?? false,
     });
     keeper.keepCleanup(() => node.close());
@@ -181,7 +185,7 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
     return app;
   }
 
-  await Promise.all(Array.from({ length: options.nodes }, (_, index) => addNode(`node-${index + 1}`)));
+  await Promise.all(Array.from({ length: options.nodes }, (_, index) => addNode(`node-${index + 1}`, options.kinds?.[index])));
   members.sort((a, b) => (a.name < b.name ? -1 : 1));
   progress(`started ${options.nodes} nodes, each with an emulated enclave (Odyn)`);
   for (const member of members) await register(member);

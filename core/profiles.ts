@@ -1,0 +1,22 @@
+/**
+ * The networks that a build may name. What belongs to one cluster, its KMSRegistry and its app id, is given when it is built.
+ */
+import type { NetworkProfile } from './networks.ts';
+
+export type NamedProfile = Omit<NetworkProfile, 'kmsRegistry' | 'kmsAppId' | 'novaAppRegistry'> & { readonly novaAppRegistry: string };
+
+export const NAMED_PROFILES: Readonly<Record<string, NamedProfile>> = {
+  'base-sepolia': {
+    name: 'base-sepolia',
+    chainId: 84_532,
+    novaAppRegistry: '0x0f68e6e699f2e972998a1ecc000c7ce103e64cc8',
+    // A block every two seconds. Twenty seconds deep: reorganisations of the sequencer's unsafe head have stayed below.
+    confirmationBlocks: 10,
+    headAgeMaxMs: 60_000,
+    tickMs: 2_000,
+    proposalWindowBlocks: 30,
+    // The suffix of enclaver.yaml: whoever runs a cluster puts the own one into both.
+    peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.kms.example.com'] },
+    platformProof: 'accept',
+  },
+};

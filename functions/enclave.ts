@@ -1,0 +1,120 @@
+/**
+ * The main of the enclave binary: one node from the profile that was built in, on a Node HTTP server, ticked by a timer.
+ * The environment gives addresses only; whatever else it holds that could act is refused (U-16).
+ */
+import { parseConfig } from '../core/config.ts';
+import { createWasmRecover } from '../core/crypto/recover-wasm.ts';
+import { recoverWallet } from '../core/crypto/wallet.ts';
+import { readEnvironment } from '../core/environment.ts';
+import { STOP_MS_MAX } from '../core/limits.ts';
+import { leaveThrough } from '../core/platform/egress.ts';
+import { createLog, systemClock } from '../core/platform/system.ts';
+import { profileOf } from '../core/release.ts';
+import { createNode } from './boot.ts';
+import { startServer } from './server.ts';
+import { runTicks } from './ticks.ts';
+import type { Environment } from '../core/environment.ts';
+import type { Recover } from '../core/ports.ts';
+import type { Build } from '../core/release.ts';
+
+/** Put in by `build.mjs`. */
+declare const NOVA_KMS_BUILD: Build & { readonly profile: { readonly name: string } };
+
+/** As in sysexits.h, but for usage. `docs/operations.md` has them. */
+const EXIT = { usage: 2, unavailable: 69, software: 70, listen: 71, configuration: 78 } as const;
+
+const USAGE = `nova-kms           runs one node, until SIGTERM or SIGINT
+nova-kms --profile the network that this binary was built for, as JSON
+nova-kms --version
+nova-kms --help
+
+Environment: NOVA_KMS_LISTEN    (0.0.0.0:8000)
+             NOVA_KMS_ODYN_URL  (http://127.0.0.1:18000)
+             NOVA_KMS_RPC_URL   (http://127.0.0.1:18545)
+             https_proxy        what calls to peers leave by, on loopback`;
+
+const write = (line: string): void => console.log(line);
+const log = createLog(write, systemClock);
+
+function tell(args: readonly string[]): number {
+  const { version, release, profile } = NOVA_KMS_BUILD;
+  const answers: Readonly<Record<string, string>> = {
+    '--help': USAGE,
+    '--version': `nova-kms ${version}, ${profile.name}${release ? '' : ', not for release'}`,
+    '--profile': JSON.stringify({ version, release, profile }, null, 2),
+  };
+  const answer = args.length === 1 && Object.hasOwn(answers, args[0] ?? '') ? answers[args[0] ?? ''] : undefined;
+  if (answer === undefined) {
+    console.error(`nova-kms does not take ${args.join(' ')}\n\n${USAGE}`);
+    return EXIT.usage;
+  }
+  console.log(answer);
+  return 0;
+}
+
+function refuse(detail: string, code: number): number {
+  log('binary.refused', { detail });
+  return code;
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+async function run(): Promise<number> {
+  const { version, release, profile } = NOVA_KMS_BUILD;
+  log('binary.started', { version, profile: profile.name, release });
+  const ending = new AbortController();
+  endBySignal(ending);
+  try {
+    const environment = readEnvironment(process.env);
+    const { odynUrl, rpcUrl } = environment;
+    profileOf(NOVA_KMS_BUILD);
+    return await serve(environment, parseConfig({ PROFILE: profile, ODYN_URL: odynUrl, RPC_URL: rpcUrl }), ending.signal);
+  } catch (error) {
+    return refuse(textOf(error), EXIT.configuration);
+  }
+}
+
+async function serve({ listen, proxyUrl }: Environment, config: ReturnType<typeof parseConfig>, signal: AbortSignal): Promise<number> {
+  if (proxyUrl !== undefined) leaveThrough(proxyUrl);
+  const node = createNode(config, write, await loadRecover());
+  const started = await startServer({ answer: (request) => node.fetch(request), listen, clock: systemClock, log }).catch(textOf);
+  if (typeof started === 'string') return refuse(started, EXIT.listen);
+  log('binary.listening', { ...started.address, proxy: proxyUrl ?? null });
+  const ended = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined));
+  });
+  const obstacle = await Promise.race([ended, runTicks({ node, tickMs: config.profile.tickMs, clock: systemClock, log, signal })]);
+  const code = obstacle ? refuse(obstacle.message, EXIT.unavailable) : 0;
+  log('binary.stopped', { cut: await started.stop(STOP_MS_MAX) });
+  return code;
+}
+
+/** Ten times as fast where WebAssembly loads, the same answers where it does not. */
+async function loadRecover(): Promise<Recover> {
+  return await createWasmRecover().catch((error: unknown) => {
+    log('recover.slow', { detail: textOf(error) });
+    return recoverWallet;
+  });
+}
+
+/** The first signal ends in order, the second at once. */
+function endBySignal(ending: AbortController): void {
+  const signals = { SIGINT: 2, SIGTERM: 15 } as const;
+  for (const [signal, number] of Object.entries(signals))
+    process.on(signal, () => {
+      if (ending.signal.aborted) process.exit(128 + number);
+      log('binary.stopping', { signal });
+      ending.abort();
+    });
+}
+
+// A reader of the log that goes away takes nothing with it.
+process.stdout.on('error', () => undefined);
+process.on('unhandledRejection', (error) => log('binary.failed', { detail: textOf(error) }));
+process.on('uncaughtException', (error) => {
+  log('binary.failed', { detail: textOf(error) });
+  process.exit(EXIT.software);
+});
+const args = process.argv.slice(2);
+void (args.length > 0 ? Promise.resolve(tell(args)) : run()).then((code) => process.exit(code));

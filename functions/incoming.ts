@@ -1,0 +1,64 @@
+/** From Node's message to a Request. Its URL is the path under an origin of nobody: the authority is the client's word. */
+import type { IncomingMessage } from 'node:http';
+
+const ORIGIN = 'http://node';
+
+/** `undefined` for what no Request can carry: TRACE and TRACK, and header values outside Latin-1 text. */
+export function requestOf(incoming: IncomingMessage, body: ReadableStream<Uint8Array> | undefined): Request | undefined {
+  const { method = 'GET', url = '/', rawHeaders } = incoming;
+  const headers = new Headers();
+  try {
+    for (let index = 0; index < rawHeaders.length; index += 2) headers.append(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
+    return new Request(`${ORIGIN}${pathOf(url)}`, { method, headers, ...(body && { body, duplex: 'half' }) });
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** Of any form a target may have (RFC 9112 §3.2); two slashes at its start are a path, not a host. */
+function pathOf(target: string): string {
+  const path = /^https?:\/\/[^/?#]*(.*)$/is.exec(target)?.[1] ?? target;
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+/**
+ * The body as it comes, one chunk for each that is asked for; `undefined` when there is none, or none that counts. `invite` is
+ * called when the first is asked for: who waits for "100 Continue" sends a refused body never.
+ */
+export function bodyOf(incoming: IncomingMessage, invite?: () => void): ReadableStream<Uint8Array> | undefined {
+  const { method, headers } = incoming;
+  const isAnnounced = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+  if (!isAnnounced || method === 'GET' || method === 'HEAD') return undefined;
+  let isInvited = invite === undefined;
+  let isOver = false;
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        incoming.pause();
+        incoming.on('data', (chunk: Uint8Array) => {
+          if (isOver) return;
+          incoming.pause();
+          controller.enqueue(chunk);
+        });
+        incoming.once('end', () => {
+          if (!isOver) controller.close();
+          isOver = true;
+        });
+        incoming.once('close', () => {
+          if (!isOver) controller.error(new Error('the client left'));
+          isOver = true;
+        });
+      },
+      pull() {
+        if (!isInvited) invite?.();
+        isInvited = true;
+        incoming.resume();
+      },
+      cancel() {
+        isOver = true;
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
