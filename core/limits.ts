@@ -190,3 +190,22 @@ export const LOGGED_REFUSALS_BURST = 100;
 /** Log lines for what one member sends that does not verify. */
 export const LOGGED_LIES_PER_SECOND = 0.1;
 export const LOGGED_LIES_BURST = 3;
+
+/** How long a client of the cluster reuses what it read on the chain. */
+export const CLIENT_VIEW_MS = 5 * SECOND_MS;
+/** One try at one node, its enclave's and this one's work included: what a node that hangs may cost. */
+export const CLIENT_ATTEMPT_MS = 5 * SECOND_MS;
+/** One call of the client, whatever happens. */
+export const CLIENT_CALL_MS = 30 * SECOND_MS;
+/** How often a call goes over all nodes. */
+export const CLIENT_ROUNDS_MAX = 3;
+/** Between two rounds, up to twice as long: clients that fail together do not come back together. */
+export const CLIENT_PAUSE_MS = 200;
+/** How long a node that failed is tried last. */
+export const CLIENT_FAILED_MS = 30 * SECOND_MS;
+/** Enough for one attempt and a clock that is behind. */
+export const CLIENT_SIGNATURE_LIFE_MS = 60 * SECOND_MS;
+/** The largest answer of a node: a sealed 1 MiB value. */
+export const CLIENT_ANSWER_BYTES_MAX = 3 * MIB;
+/** `{"nonce":"…"}`. */
+export const CLIENT_NONCE_ANSWER_BYTES_MAX = KIB;

@@ -62,6 +62,9 @@ export interface Chain {
   send(rawTransaction: `0x${string}`): Promise<string>;
 }
 
+/** What reading the chain takes. */
+export type ChainReader = Pick<Chain, 'headNumber' | 'call'>;
+
 export interface OutboundRequest {
   readonly url: string;
   readonly method: 'GET' | 'POST';
@@ -72,6 +75,8 @@ export interface OutboundRequest {
 export interface OutboundLimits {
   readonly timeoutMs: number;
   readonly bodyBytesMax: number;
+  /** Ends the call before its time. */
+  readonly signal?: AbortSignal;
 }
 
 export interface OutboundAnswer {

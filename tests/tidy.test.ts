@@ -93,8 +93,12 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   cluster: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster'],
   kms: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster'],
   platform: ['base', 'wire', 'chain', 'cluster', 'platform'],
+  client: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster', 'client'],
   functions: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster', 'kms', 'functions'],
 };
+
+/** Where a program is composed from ports and core. */
+const MAINS = ['functions/boot.ts', 'functions/enclave.ts', 'core/client/main.ts'];
 
 function wrongEdges(files: readonly File[]): string[] {
   return files.filter(isNode).flatMap((file) =>
@@ -102,8 +106,9 @@ function wrongEdges(files: readonly File[]): string[] {
       .filter((specifier) => specifier.startsWith('.'))
       .map((specifier) => resolved(file.path, specifier))
       .filter((target) => {
-        const boot = ['functions/boot.ts', 'functions/enclave.ts'].includes(file.path) && roomOf(target) === 'platform';
-        const policy = roomOf(file.path) === 'platform' && roomOf(target) === 'cluster' && target !== 'core/cluster/peer-url.ts';
+        const boot = MAINS.includes(file.path) && roomOf(target) === 'platform';
+        const outside = ['platform', 'client'].includes(roomOf(file.path));
+        const policy = outside && roomOf(target) === 'cluster' && target !== 'core/cluster/peer-url.ts';
         return policy || (!boot && !edges[roomOf(file.path)]?.includes(roomOf(target)));
       })
       .map((target) => `${file.path} imports ${target}`),
@@ -133,14 +138,14 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'itty-router': ['functions'],
   viem: ['core/chain', 'core/platform'],
   '@bitauth/libauth': ['core/crypto/recover-wasm.ts'],
-  '@noble/curves': ['core/crypto'],
-  '@noble/hashes': ['core/crypto', 'core/auth', 'core/cluster'],
+  '@noble/curves': ['core/crypto', 'core/client/keys.ts'],
+  '@noble/hashes': ['core/crypto', 'core/auth', 'core/cluster', 'core/client/keys.ts'],
   cborg: ['core/wire'],
   'lru-cache': ['core/auth'],
   'node:http': ['functions/server.ts', 'functions/incoming.ts', 'core/platform/egress.ts'],
   'node:net': ['functions/server.ts'],
   'node:buffer': ['core/wire/bytes.ts'],
-  'node:crypto': ['core/crypto/aead.ts', 'core/cluster/keys.ts'],
+  'node:crypto': ['core/crypto/aead.ts', 'core/cluster/keys.ts', 'core/client/keys.ts'],
 };
 
 function strayPackages(files: readonly File[]): string[] {
@@ -228,6 +233,7 @@ const headersRead = [
   'x-app-timestamp',
   'x-app-wallet',
   'x-kms-nonce',
+  'x-kms-response-signature',
   'x-kms-peer-signature',
   'x-kms-session',
   'x-kms-signature',
@@ -248,7 +254,7 @@ const rules: readonly Rule[] = [
     name: 'S-M8 reaches the network through the fetch port only',
     complaints: noLine(
       /globalThis\.fetch|\bself\.fetch|XMLHttpRequest|new WebSocket|new EventSource|sendBeacon|node:(?:http|https|net|tls|dgram|dns)/,
-      outside('functions/boot.ts', 'functions/server.ts', 'functions/incoming.ts', 'core/platform/egress.ts'),
+      outside('functions/boot.ts', 'core/client/main.ts', 'functions/server.ts', 'functions/incoming.ts', 'core/platform/egress.ts'),
     ),
     planted: [plant('core/cluster/x.ts', 'await globalThis.fetch(url);')],
   },
@@ -277,7 +283,12 @@ const rules: readonly Rule[] = [
     planted: [plant('core/wire/x.ts', "import { decide } from '../cluster/readiness.ts';")],
   },
   {
-    name: 'imports core/platform from functions/boot.ts and the main of the binary only',
+    name: 'keeps the client apart from the node, but for what both compute',
+    complaints: wrongEdges,
+    planted: [plant('core/client/x.ts', "import { createSessions } from '../cluster/sessions.ts';")],
+  },
+  {
+    name: 'imports core/platform where a program is composed only',
     complaints: wrongEdges,
     planted: [plant('functions/derive2.ts', "import { systemClock } from '../core/platform/system.ts';")],
   },

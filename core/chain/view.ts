@@ -8,7 +8,7 @@ import { CHAIN_READ_TRIES, HEAD_AHEAD_MAX_MS } from '../limits.ts';
 import { decodeClusterView, encodeClusterView } from './registry.ts';
 import type { UnreadyReason } from '../errors.ts';
 import type { NetworkProfile } from '../networks.ts';
-import type { Chain, Clock } from '../ports.ts';
+import type { ChainReader, Clock } from '../ports.ts';
 import type { ClusterView, Operator } from './registry.ts';
 import type { Wallet } from '../identity.ts';
 
@@ -29,7 +29,7 @@ export interface ChainView {
 }
 
 export interface ChainViewDependencies {
-  readonly chain: Chain;
+  readonly chain: ChainReader;
   readonly clock: Clock;
   readonly profile: NetworkProfile;
 }
@@ -61,7 +61,7 @@ export function createChainView({ chain, clock, profile }: ChainViewDependencies
 }
 
 /** An `eth_call` at exactly that block, tried again before it counts as unreadable. */
-export async function readWithRetry(chain: Chain, to: Wallet, data: `0x${string}`, blockNumber: number): Promise<`0x${string}`> {
+export async function readWithRetry(chain: ChainReader, to: Wallet, data: `0x${string}`, blockNumber: number): Promise<`0x${string}`> {
   for (let tried = 1; ; tried += 1) {
     try {
       return await chain.call(to, data, blockNumber);

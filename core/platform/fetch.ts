@@ -18,9 +18,10 @@ export function createFetch(config: NodeConfig, hostFetch: typeof fetch): Fetch 
     }
   }
 
-  return async (request, { timeoutMs, bodyBytesMax }) => {
+  return async (request, { timeoutMs, bodyBytesMax, signal: ended }) => {
     check(request.url);
-    const signal = AbortSignal.timeout(timeoutMs);
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = ended ? AbortSignal.any([timeout, ended]) : timeout;
     try {
       const { method, headers, body } = request;
       const answer = await hostFetch(request.url, {
@@ -37,7 +38,7 @@ export function createFetch(config: NodeConfig, hostFetch: typeof fetch): Fetch 
       return { status: answer.status, headers: answer.headers, body: bytes };
     } catch (error) {
       if (error instanceof Refusal) throw error;
-      throw new Refusal(signal.aborted ? 'outbound_timeout' : 'outbound_failed', `${request.method} ${new URL(request.url).host}`, error);
+      throw new Refusal(timeout.aborted ? 'outbound_timeout' : 'outbound_failed', `${request.method} ${new URL(request.url).host}`, error);
     }
   };
 }

@@ -1,0 +1,137 @@
+/**
+ * The client of a cluster, for apps in their enclaves. It believes its own chain about who the nodes are, and a node only as
+ * far as the node's signature, seal and the chain's word on epochs go. The host, the network and up to all but one of the nodes may fail or lie: the
+ * call then costs time, never a wrong key. It keeps what it read of the chain and which node failed last, nothing else.
+ */
+import { parseWallet } from '../identity.ts';
+import { CLIENT_ATTEMPT_MS, CLIENT_CALL_MS } from '../limits.ts';
+import { hex } from '../wire/bytes.ts';
+import { attempt } from './attempt.ts';
+import { deriveRequest, epochUnavailable, readDerived, rightEpochs } from './derive.ts';
+import { createDirectory } from './directory.ts';
+import { AttemptFailed, KmsError } from './error.ts';
+import { createFailover } from './failover.ts';
+import { proveByPlatform, proveBySignature } from './proofs.ts';
+import { Refusal } from '../errors.ts';
+import type { Wallet } from '../identity.ts';
+import type { NetworkProfile } from '../networks.ts';
+import type { Box, ChainReader, Clock, Fetch, Random, Signer } from '../ports.ts';
+import type { JsonObject } from '../wire/json.ts';
+import type { KmsRequest } from './attempt.ts';
+import type { DerivedKey, DeriveRequest, KeyOptions } from './derive.ts';
+import type { Known, LiveNode, Self } from './directory.ts';
+
+export interface CallOptions {
+  /** The wallet of a live node: ask this one and no other. */
+  readonly node?: string;
+  readonly signal?: AbortSignal;
+  /** For the whole call; default 30 s. */
+  readonly callMs?: number;
+  /** For one try at one node; default 5 s. */
+  readonly attemptMs?: number;
+}
+
+export interface DeriveOptions extends KeyOptions, CallOptions {}
+
+export interface Answered {
+  /** Opened; its members are the node's own. */
+  readonly answer: JsonObject;
+  readonly node: Wallet;
+}
+
+/** Every method rejects with a `KmsError`. */
+export interface KmsClient {
+  derive(path: string, options?: DeriveOptions): Promise<DerivedKey>;
+  /** A proven and sealed request to any private endpoint, answered by any one node. Judging the answer is left to the caller. */
+  request(method: KmsRequest['method'], path: string, body?: KmsRequest['body'], options?: CallOptions): Promise<Answered>;
+  /** The live nodes, as the chain names them. */
+  nodes(): Promise<readonly LiveNode[]>;
+}
+
+export interface ClientDependencies {
+  readonly profile: NetworkProfile;
+  readonly chain: ChainReader;
+  readonly signer: Pick<Signer, 'address' | 'sign'>;
+  readonly box: Pick<Box, 'publicKey' | 'seal' | 'open'>;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly proof: 'erc8128' | 'platform';
+}
+
+interface Purpose<T> {
+  /** Before a node is asked. Throws a `KmsError` for what no node can give. */
+  readonly require?: (known: Known) => Promise<void>;
+  /** Throws `AttemptFailed` for an answer to something else. */
+  readonly read: (answer: JsonObject, known: Known, node: LiveNode) => Promise<T> | T;
+}
+
+export function createKmsClient(dependencies: ClientDependencies): KmsClient {
+  const { profile, chain, signer, box, clock, random } = dependencies;
+  const self = rememberSelf(signer, box);
+  const directory = createDirectory({ chain, clock, profile, self });
+  const failover = createFailover({ clock, random, directory });
+  const prove = dependencies.proof === 'platform' ? proveByPlatform : proveBySignature;
+
+  async function ask<T>(request: KmsRequest, options: CallOptions, { require, read }: Purpose<T>): Promise<T> {
+    const choice = {
+      only: walletOf(options.node),
+      callMs: options.callMs ?? CLIENT_CALL_MS,
+      attemptMs: options.attemptMs ?? CLIENT_ATTEMPT_MS,
+      signal: options.signal,
+    };
+    return await failover.ask(choice, async (node, known, signal) => {
+      await require?.(known);
+      const tools = { ...dependencies, prove, chainId: profile.chainId, wallet: known.app.wallet };
+      const answer = await attempt(tools, node, request, { signal, timeoutMs: choice.attemptMs });
+      return await read(answer, known, node);
+    });
+  }
+
+  /** Our view may be the older one: nothing is called wrong before the chain was asked again. */
+  async function isRight(known: Known, named: DeriveRequest['epoch'], fits: (right: readonly number[]) => boolean): Promise<boolean> {
+    return fits(rightEpochs(known, named, profile)) || fits(rightEpochs(await directory.renewed(), named, profile));
+  }
+
+  return {
+    async derive(path, options = {}) {
+      const asked = deriveRequest(path, options);
+      const { epoch: named } = asked;
+      return await ask({ method: 'POST', path: '/kms/derive', body: { ...asked } }, options, {
+        async require(known) {
+          if (!(await isRight(known, named, (right) => right.length > 0))) throw epochUnavailable(named, await directory.known());
+        },
+        async read(answer, known, node) {
+          const derived = readDerived(answer, asked, known, node);
+          if (await isRight(known, named, (right) => right.includes(derived.epoch))) return derived;
+          throw new AttemptFailed('wrong_epoch', `derived in epoch ${derived.epoch}, which the chain does not make right`);
+        },
+      });
+    },
+    async request(method, path, body, options = {}) {
+      if (!path.startsWith('/')) throw new KmsError('bad_argument', 'path must begin with a slash.');
+      return await ask({ method, path, body }, options, { read: (answer, _known, node) => ({ answer, node: node.wallet }) });
+    },
+    nodes: async () => (await directory.known()).nodes,
+  };
+}
+
+function walletOf(text: string | undefined): Wallet | undefined {
+  const wallet = text === undefined ? undefined : parseWallet(text);
+  if (text !== undefined && wallet === undefined)
+    throw new KmsError('bad_argument', 'node must be the wallet of a live node, 0x and 40 hex digits.');
+  return wallet;
+}
+
+/** Asked once: an enclave keeps its keys for its life. */
+function rememberSelf(signer: Pick<Signer, 'address'>, box: Pick<Box, 'publicKey'>): () => Promise<Self> {
+  let found: Self | undefined;
+  return async () => {
+    if (found) return found;
+    const [address, publicKey] = await Promise.all([signer.address(), box.publicKey()]);
+    const wallet = parseWallet(address);
+    if (!wallet) throw new Refusal('odyn_unavailable', 'it gave no wallet');
+    found = { wallet, teePubkey: hex(publicKey) };
+    return found;
+  };
+}

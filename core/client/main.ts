@@ -1,0 +1,84 @@
+/**
+ * `nova-kms/client`: what an app imports. It joins the client with this host's clock, randomness and fetch; everything else is
+ * in `core/client/client.ts`. Runs in Node 20 and newer and in workers with `nodejs_compat`.
+ */
+import { createFetch } from '../platform/fetch.ts';
+import { createOdyn } from '../platform/odyn.ts';
+import { createRpc } from '../platform/rpc.ts';
+import { systemClock, systemRandom } from '../platform/system.ts';
+import { Refusal } from '../errors.ts';
+import { createKmsClient } from './client.ts';
+import { KmsError } from './error.ts';
+import { createKeys } from './keys.ts';
+import type { NetworkProfile } from '../networks.ts';
+import type { ChainReader } from '../ports.ts';
+import type { KmsClient } from './client.ts';
+import type { EnclaveKeys, SecretKeys } from './keys.ts';
+
+export { parseProfile } from '../networks.ts';
+export { KmsError } from './error.ts';
+export type { NetworkProfile, PeerUrlPolicy } from '../networks.ts';
+export type { ChainReader } from '../ports.ts';
+export type { Answered, CallOptions, DeriveOptions, KmsClient } from './client.ts';
+export type { DerivedKey } from './derive.ts';
+export type { LiveNode } from './directory.ts';
+export type { Attempt, AttemptOutcome, KmsErrorCode } from './error.ts';
+export type { EnclaveKeys, KeySchedule, SecretKeys } from './keys.ts';
+
+/** Where this app's two keys are: beside it in its Odyn, or in this process. */
+export type Keys = { readonly odynUrl: string } | EnclaveKeys;
+
+export interface ClientOptions {
+  /** Which network, which contracts, which node URLs. `parseProfile` reads one from JSON. */
+  readonly profile: NetworkProfile;
+  /** The URL of a chain endpoint that is believed (in an enclave: its light client), or a reader of one's own. */
+  readonly chain: string | ChainReader;
+  readonly keys: Keys;
+  /** How requests are proven; default `erc8128`. The platform's older proof binds no body, and no error is signed. */
+  readonly proof?: 'erc8128' | 'platform';
+  /** Default: the host's. */
+  readonly fetch?: typeof fetch;
+}
+
+/** The keys of this enclave, in its Odyn: `odyn('http://127.0.0.1:18000')`. */
+export function odyn(url: string): Keys {
+  return { odynUrl: origin('the URL of Odyn', url) };
+}
+
+/** Keys in this process, for an app that has no Odyn. */
+export function keysInMemory(secrets: SecretKeys): Keys {
+  return createKeys(secrets, systemRandom);
+}
+
+/** Asks nothing yet. Throws `bad_argument`. */
+export function createClient({ profile, chain, keys, proof = 'erc8128', fetch: hostFetch }: ClientOptions): KmsClient {
+  if (proof === 'platform' && profile.platformProof === 'refuse')
+    throw new KmsError('bad_argument', 'The nodes of this profile take no platform proof: leave proof out.');
+  const odynUrl = 'odynUrl' in keys ? keys.odynUrl : '';
+  const rpcUrl = typeof chain === 'string' ? origin('the URL of the chain', chain) : '';
+  const fetch = createFetch({ profile, odynUrl, rpcUrl }, hostFetch ?? globalThis.fetch.bind(globalThis));
+  const { signer, box } = 'odynUrl' in keys ? createOdyn(keys.odynUrl, fetch) : keys;
+  const reader = typeof chain === 'string' ? createRpc(chain, fetch) : guarded(chain);
+  return createKmsClient({ profile, chain: reader, signer, box, fetch, clock: systemClock, random: systemRandom, proof });
+}
+
+function origin(what: string, url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed && ['http:', 'https:'].includes(parsed.protocol)) return parsed.origin;
+  throw new KmsError('bad_argument', `${what} must be an http or https URL.`);
+}
+
+/** A reader of the app's own may fail in any way; to the client the chain is then unreadable. */
+function guarded(chain: ChainReader): ChainReader {
+  async function named<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw new Refusal('chain_unavailable', `${what} failed`, error);
+    }
+  }
+  return {
+    headNumber: () => named('headNumber', () => chain.headNumber()),
+    call: (to, data, blockNumber) => named('call', () => chain.call(to, data, blockNumber)),
+  };
+}
