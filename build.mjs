@@ -1,6 +1,7 @@
 /**
  * Bundles the node with esbuild: `dist/worker.js`, the worker that workerd runs, and `dist/nova-kms`, one executable for an
  * enclave, made of the pinned Node and one readable file. The same source and options give the same bytes, wherever built.
+ * `dist/client.js` is the package for apps, with its types.
  */
 import { build } from 'esbuild';
 import { execFile } from 'node:child_process';
@@ -20,7 +21,7 @@ const USAGE = `npm run build -- [options]
   --kms-app-id N     the cluster's app
   --release          hold a profile from a file to the rules of a release; a named one always is
   --out FILE         of the executable (default dist/nova-kms, for a file without --release dist/nova-kms-<name>)
-  --only PART        worker or binary
+  --only PART        worker, binary or client
   --json             one JSON object on standard output
   --help             this text`;
 
@@ -63,6 +64,27 @@ export async function buildWorker(outfile = `${root}dist/worker.js`) {
     external: ['node:*'],
   });
   return { outfile, bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
+}
+
+/** Writes the package for apps: one file that needs nothing but Node or a worker, and its declarations. */
+export async function buildClient(folder = `${root}dist`) {
+  const result = await build({
+    ...shared,
+    entryPoints: ['core/client/main.ts'],
+    outfile: join(folder, 'client.js'),
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    conditions: ['workerd', 'worker', 'import'],
+    external: ['node:*'],
+  });
+  // As the declarations of a package: of the entry and of what it names, in a tree of their own.
+  const options =
+    '--ignoreConfig --declaration --emitDeclarationOnly --exactOptionalPropertyTypes --allowImportingTsExtensions --target es2024 --module nodenext';
+  const places = ['--types', 'node', '--rootDir', root, '--outDir', join(folder, 'types'), 'core/client/main.ts'];
+  await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), [...options.split(' '), ...places], { cwd: root });
+  await writeFile(join(folder, 'client.d.ts'), "export * from './types/core/client/main.js';\n");
+  return { outfile: join(folder, 'client.js'), bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
 }
 
 /** The one file inside the binary, with what it is built for: `{ release, profile }`, the profile as JSON carries it. */
@@ -198,7 +220,8 @@ function readOptions() {
   };
   try {
     const { values } = parseArgs({ options });
-    if (values.only !== undefined && !['worker', 'binary'].includes(values.only)) throw new TypeError(`there is no part ${values.only}`);
+    if (values.only !== undefined && !['worker', 'binary', 'client'].includes(values.only))
+      throw new TypeError(`there is no part ${values.only}`);
     return values;
   } catch (error) {
     console.error(`${error.message}\n\n${USAGE}`);
@@ -208,8 +231,10 @@ function readOptions() {
 
 async function main(options) {
   const parts = [];
-  if (options.only !== 'binary') parts.push(await buildWorker());
-  if (options.only !== 'worker') parts.push(await buildBinary(options));
+  const wanted = (part) => options.only === undefined || options.only === part;
+  if (wanted('worker')) parts.push(await buildWorker());
+  if (wanted('client')) parts.push(await buildClient());
+  if (wanted('binary')) parts.push(await buildBinary(options));
   if (options.json) console.log(JSON.stringify(parts));
   else parts.forEach(report);
 }

@@ -11,7 +11,7 @@ import { readBody } from './body.ts';
 import { authenticate, compareBody, signAnswer, signForPlatform, useUp } from './proofs.ts';
 import { envelopeReply } from './reply.ts';
 import { withDeadline } from '../core/deadline.ts';
-import type { Caller } from '../core/auth/caller.ts';
+import type { Caller } from '../core/auth/standing.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Json, JsonObject } from '../core/wire/json.ts';
 import type { Proof } from './proofs.ts';

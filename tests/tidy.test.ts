@@ -99,6 +99,8 @@ const edges: Readonly<Record<string, readonly string[]>> = {
 
 /** Where a program is composed from ports and core. */
 const MAINS = ['functions/boot.ts', 'functions/enclave.ts', 'core/client/main.ts'];
+/** What platform and client take of the node's own rooms: pure judgements. */
+const FOR_GUESTS = ['core/cluster/peer-url.ts', 'core/auth/standing.ts'];
 
 function wrongEdges(files: readonly File[]): string[] {
   return files.filter(isNode).flatMap((file) =>
@@ -107,8 +109,8 @@ function wrongEdges(files: readonly File[]): string[] {
       .map((specifier) => resolved(file.path, specifier))
       .filter((target) => {
         const boot = MAINS.includes(file.path) && roomOf(target) === 'platform';
-        const outside = ['platform', 'client'].includes(roomOf(file.path));
-        const policy = outside && roomOf(target) === 'cluster' && target !== 'core/cluster/peer-url.ts';
+        const guest = ['platform', 'client'].includes(roomOf(file.path));
+        const policy = guest && ['auth', 'cluster'].includes(roomOf(target)) && !FOR_GUESTS.includes(target);
         return policy || (!boot && !edges[roomOf(file.path)]?.includes(roomOf(target)));
       })
       .map((target) => `${file.path} imports ${target}`),

@@ -13,27 +13,15 @@ import {
   UNKNOWN_WALLETS_BURST,
   UNKNOWN_WALLETS_PER_SECOND,
 } from '../limits.ts';
-import { parseAppId } from '../identity.ts';
 import { decodeCallerView, encodeCallerView } from '../chain/registry.ts';
 import { readWithRetry } from '../chain/view.ts';
 import { createRate } from './rate.ts';
-import type { AppId, Wallet } from '../identity.ts';
-import type { CallerView } from '../chain/registry.ts';
+import { judgeCaller } from './standing.ts';
+import type { Wallet } from '../identity.ts';
 import type { ChainView } from '../chain/view.ts';
 import type { NetworkProfile } from '../networks.ts';
 import type { Chain, Clock } from '../ports.ts';
-
-export interface Caller {
-  readonly wallet: Wallet;
-  readonly instanceId: bigint;
-  readonly appId: AppId;
-  readonly versionId: bigint;
-  /** Lower-case hex of the SPKI DER, without `0x`. */
-  readonly teePubkey: string;
-  readonly appCreatedAtMs: number;
-  /** The head at which the wallet was found good. */
-  readonly blockNumber: number;
-}
+import type { Caller } from './standing.ts';
 
 export interface Authorizer {
   /** Throws a `ProofReason`, `rate_limited` or `chain_unavailable`. */
@@ -123,17 +111,4 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
       return verdict;
     },
   };
-}
-
-/** One block's word on a wallet. Ids come first: for an unknown wallet every other field reads as good. */
-export function judgeCaller(wallet: Wallet, view: CallerView): Caller | Refusal {
-  const appId = parseAppId(view.appId);
-  const at = `at block ${view.blockNumber}`;
-  if (view.instanceId === 0n || view.wallet !== wallet || appId === undefined) return new Refusal('instance_unknown', at);
-  if (view.instanceStatus !== 'active') return new Refusal('instance_not_active', at);
-  if (!view.zkVerified) return new Refusal('instance_not_verified', at);
-  if (view.appRecordId !== view.appId || view.appStatus !== 'active') return new Refusal('app_not_active', at);
-  if (view.versionRecordId !== view.versionId || view.versionStatus === 'revoked') return new Refusal('version_not_allowed', at);
-  const { instanceId, versionId, teePubkey, appCreatedAtMs } = view;
-  return { wallet, instanceId, appId, versionId, teePubkey, appCreatedAtMs, blockNumber: view.blockNumber };
 }

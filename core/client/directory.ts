@@ -3,14 +3,14 @@
  * epochs there are, and whether the registry knows this app. Read at the head and at the confirmed block, as nodes read it
  * (`docs/protocol.md` clauses 1 and 5.1), and kept for a moment. A chain that cannot be read is an error, not an empty list.
  */
-import { judgeCaller } from '../auth/caller.ts';
+import { judgeCaller } from '../auth/standing.ts';
 import { createChainView, memberOf, readWithRetry } from '../chain/view.ts';
 import { decodeCallerView, encodeCallerView } from '../chain/registry.ts';
 import { peerOrigin } from '../cluster/peer-url.ts';
 import { Refusal } from '../errors.ts';
 import { CLIENT_VIEW_MS } from '../limits.ts';
 import { KmsError } from './error.ts';
-import type { Caller } from '../auth/caller.ts';
+import type { Caller } from '../auth/standing.ts';
 import type { Blocks } from '../chain/view.ts';
 import type { NetworkProfile } from '../networks.ts';
 import type { ChainReader, Clock } from '../ports.ts';

@@ -57,7 +57,9 @@ const NONCE_BYTES = 16;
 /** ERC-8128: bound to this request and this node's authority, no round trip before it. */
 export const proveBySignature: Prove = async ({ chainId, signer, wallet, clock, random }, node, { method, url, body }) => {
   const { host: authority, pathname: path, search: query } = new URL(url);
-  const content = body ? { 'content-digest': contentDigestOf(body), 'content-type': 'application/json' } : {};
+  const content: Readonly<Record<string, string>> = body
+    ? { 'content-digest': contentDigestOf(body), 'content-type': 'application/json' }
+    : {};
   const components = ['@method', '@authority', '@path', ...(query === '' ? [] : ['@query']), ...Object.keys(content)];
   const created = Math.floor(clock.nowMs() / 1_000);
   const expires = created + CLIENT_SIGNATURE_LIFE_MS / 1_000;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createAuthorizer, judgeCaller, revocationBoundMs } from '../../../core/auth/caller.ts';
+import { createAuthorizer, revocationBoundMs } from '../../../core/auth/caller.ts';
+import { judgeCaller } from '../../../core/auth/standing.ts';
 import { createChainView } from '../../../core/chain/view.ts';
 import { decodeCallerView } from '../../../core/chain/registry.ts';
 import { Refusal } from '../../../core/errors.ts';
