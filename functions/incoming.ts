@@ -3,15 +3,19 @@ import type { IncomingMessage } from 'node:http';
 
 const ORIGIN = 'http://node';
 
-/** `undefined` for what no Request can carry: TRACE and TRACK, and header values outside Latin-1 text. */
-export function requestOf(incoming: IncomingMessage, body: ReadableStream<Uint8Array> | undefined): Request | undefined {
-  const { method = 'GET', url = '/', rawHeaders } = incoming;
+/** The request, or the status for what is none of ours: another HTTP, a coding that nobody decodes, what no Request can carry. */
+export function requestOf(incoming: IncomingMessage, body: ReadableStream<Uint8Array> | undefined): Request | number {
+  const { method = 'GET', url = '/', rawHeaders, httpVersionMajor } = incoming;
+  if (httpVersionMajor !== 1) return 505;
+  if ((incoming.headers['transfer-encoding'] ?? 'chunked').toLowerCase() !== 'chunked') return 501;
+  if (rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length > 1) return 400;
   const headers = new Headers();
   try {
     for (let index = 0; index < rawHeaders.length; index += 2) headers.append(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
     return new Request(`${ORIGIN}${pathOf(url)}`, { method, headers, ...(body && { body, duplex: 'half' }) });
   } catch (error) {
-    if (error instanceof TypeError) return undefined;
+    // Of TRACE and TRACK, which a Request refuses.
+    if (error instanceof TypeError) return 501;
     throw error;
   }
 }

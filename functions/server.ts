@@ -85,10 +85,11 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   async function respond(incoming: IncomingMessage, outgoing: ServerResponse, invite?: () => void): Promise<void> {
     const body = bodyOf(incoming, invite);
     const request = requestOf(incoming, body);
-    if (!request) return bare(outgoing, 501);
+    if (typeof request === 'number') return bare(outgoing, request);
     const response = await answer(request);
     const bytes = response.body === null ? undefined : new Uint8Array(await response.arrayBuffer());
-    if (outgoing.destroyed || !outgoing.socket?.writable) return void outgoing.destroy();
+    // The client left: there is nobody to answer.
+    if (incoming.socket.destroyed) return;
     const headers = [...response.headers].flat();
     if (bytes) headers.push('content-length', String(bytes.length));
     // A body that was announced and not invited may come or not: what follows could be taken for it.

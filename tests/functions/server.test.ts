@@ -1,0 +1,320 @@
+/** The server by itself, on a real port, spoken to in bytes: what it hands on, what it refuses, and how it ends. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { HTTP_CHECK_MS, HTTP_EXCHANGE_MS_MAX, HTTP_HEADERS_BYTES_MAX, HTTP_PIPELINED_MAX } from '../../core/limits.ts';
+import { systemClock } from '../../core/platform/system.ts';
+import { startServer } from '../../functions/server.ts';
+import { exchange, open, statuses } from './raw.ts';
+import type { Clock } from '../../core/ports.ts';
+import type { HttpServer, ServerOptions } from '../../functions/server.ts';
+
+const started: HttpServer[] = [];
+let faults: string[] = [];
+
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((server) => server.stop(0)));
+  faults = [];
+});
+
+/** Tells what reached it, with the body read unless the path says otherwise. */
+async function tell(request: Request): Promise<Response> {
+  const body = request.url.includes('unread') ? '' : await request.text();
+  return Response.json({ method: request.method, url: request.url, x: request.headers.get('x'), body });
+}
+
+async function serve(
+  answer: ServerOptions['answer'] = tell,
+  change: Partial<ServerOptions> = {},
+): Promise<{ url: string; server: HttpServer }> {
+  const log: ServerOptions['log'] = (event, fields) => void faults.push(`${event} ${JSON.stringify(fields)}`);
+  const server = await startServer({ answer, listen: { host: '127.0.0.1', port: 0 }, clock: systemClock, log, ...change });
+  started.push(server);
+  return { url: `http://127.0.0.1:${server.address.port}`, server };
+}
+
+const END = 'connection: close\r\n\r\n';
+const bodyIn = (text: string) => JSON.parse(/\r\n\r\n(\{.*\})/s.exec(text)?.[1] ?? 'null') as Record<string, string> | null;
+
+/** Resolves from outside. */
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
+
+describe('a request reaches the handler', () => {
+  it.each([
+    ['its path and query', '/a/b?c=d', '/a/b?c=d'],
+    ['a path of an absolute target, without its authority', 'http://evil.example:1/p?q', '/p?q'],
+    ['the root of an absolute target without a path', 'HTTPS://evil.example', '/'],
+    ['a query of an absolute target without a path', 'http://evil.example?q', '/?q'],
+    ['two slashes as a path, not as a host', '//evil.example/p', '//evil.example/p'],
+    ['escapes as they came', '/a%2Fb%00+c', '/a%2Fb%00+c'],
+    ['an asterisk as a path', '*', '/*'],
+  ])('with %s', async (_what, target, path) => {
+    const { url } = await serve();
+    const text = await exchange(url, `OPTIONS ${target} HTTP/1.1\r\nHost: x\r\n${END}`);
+    expect(bodyIn(text)).toMatchObject({ method: 'OPTIONS', url: `http://node${path}` });
+  });
+
+  it.each(['evil.example', '', 'a b@c/?#', '[::1', 'x'.repeat(4_000)])(
+    'with an origin of nobody, whatever the Host: "%.20s"',
+    async (host) => {
+      const { url } = await serve();
+      expect(bodyIn(await exchange(url, `GET /p HTTP/1.1\r\nHost: ${host}\r\n${END}`))).toMatchObject({ url: 'http://node/p' });
+    },
+  );
+
+  it.each([
+    ['counted', 'Content-Length: 3\r\n', 'abc'],
+    ['chunked', 'Transfer-Encoding: chunked\r\n', '1\r\na\r\n2\r\nbc\r\n0\r\n\r\n'],
+  ])('with a %s body', async (_what, header, body) => {
+    const { url } = await serve();
+    expect(bodyIn(await exchange(url, `POST / HTTP/1.1\r\nHost: x\r\n${header}${END}${body}`))).toMatchObject({ body: 'abc' });
+  });
+
+  it('with a body as it comes, not at its end', async () => {
+    const { url } = await serve(async (request) => {
+      const first = await request.body?.getReader().read();
+      return new Response(String(first?.value?.length));
+    });
+    const wire = await open(url);
+    wire.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc');
+    expect(await wire.received(/\r\n\r\n3$/)).toContain('200 OK');
+  });
+
+  it('without the body of a GET', async () => {
+    const { url } = await serve();
+    expect(bodyIn(await exchange(url, `GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n${END}abc`))).toMatchObject({ body: '' });
+  });
+
+  it('with two headers of one name as one list, so that none of two can hide', async () => {
+    const { url } = await serve();
+    expect(bodyIn(await exchange(url, `GET / HTTP/1.1\r\nHost: x\r\nX: 1\r\nX: 2\r\n${END}`))).toMatchObject({ x: '1, 2' });
+  });
+
+  it('and an upgrade is not one: it is answered as any other', async () => {
+    const { url } = await serve();
+    const text = await exchange(url, 'GET /u HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n');
+    expect([statuses(text), bodyIn(text)?.['url']]).toEqual([[200], 'http://node/u']);
+  });
+});
+
+describe('an answer', () => {
+  it('has its length and, to HEAD, no body', async () => {
+    const { url } = await serve(async ({ method }) => new Response(method === 'HEAD' ? null : 'four', { headers: { x: 'y' } }));
+    const get = await exchange(url, `GET / HTTP/1.1\r\nHost: x\r\n${END}`);
+    expect(get).toMatch(/content-length: 4\r\n[^]*\r\n\r\nfour$/);
+    const head = await exchange(url, `HEAD / HTTP/1.1\r\nHost: x\r\n${END}`);
+    expect(head).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*x: y[^]*\r\n\r\n$/);
+  });
+
+  it('to a pipelined request comes after the one before, however long that takes', async () => {
+    const first = gate();
+    const { url } = await serve(async (request) => {
+      if (request.url.endsWith('/1')) await first.opened;
+      else first.open();
+      return new Response(request.url);
+    });
+    const requests = ['1', '2', '3'].map((path) => `GET /${path} HTTP/1.1\r\nHost: x\r\n${path === '3' ? END : '\r\n'}`);
+    const text = await exchange(url, requests.join(''));
+    expect([...text.matchAll(/http:\/\/node(\/\d)/g)].map((match) => match[1])).toEqual(['/1', '/2', '/3']);
+  });
+
+  it('goes to nobody when more requests wait on one connection than may', async () => {
+    const never = gate();
+    const { url } = await serve(async () => (await never.opened, new Response('late')));
+    expect(await exchange(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(HTTP_PIPELINED_MAX + 1))).toBe('');
+    never.open();
+  });
+
+  it('of a handler that throws is a blank 500, and the log has the cause', async () => {
+    const { url } = await serve(async () => Promise.reject(new Error('secret text')));
+    const text = await exchange(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect([statuses(text), text.split('\r\n\r\n')[1]]).toEqual([[500], '']);
+    expect(faults).toEqual(['server.failed {"detail":"Error: secret text"}']);
+  });
+});
+
+describe('100 Continue', () => {
+  it('is said when the handler reads, not before', async () => {
+    const judged = gate();
+    const { url } = await serve(async (request) => (await judged.opened, new Response(await request.text())));
+    const wire = await open(url);
+    wire.send(`POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n${END}`);
+    expect(wire.text()).toBe('');
+    judged.open();
+    await wire.received(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
+    wire.send('abc');
+    expect(await wire.closed).toMatch(/200 OK[^]*abc$/);
+  });
+
+  it('is not said to who is refused; the connection ends, because the body may come or not', async () => {
+    const { url } = await serve();
+    const text = await exchange(url, 'POST /unread HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n');
+    expect(statuses(text)).toEqual([200]);
+  });
+
+  it('is the only expectation', async () => {
+    const { url } = await serve();
+    expect(statuses(await exchange(url, `POST / HTTP/1.1\r\nHost: x\r\nExpect: coffee\r\n${END}`))).toEqual([417]);
+  });
+});
+
+describe('what is no request', () => {
+  const HOST = 'Host: x\r\n';
+  it.each([
+    ['a TLS hello', '\x16\x03\x01\x02\x00\x01\r\n\r\n', 400],
+    ['no HTTP at all', 'garbage\r\n\r\n', 400],
+    ['an unknown method', `NOPE / HTTP/1.1\r\n${HOST}${END}`, 400],
+    ['bare line feeds', `GET / HTTP/1.1\nHost: x\n\n`, 400],
+    ['no Host', `GET / HTTP/1.1\r\n${END}`, 400],
+    ['two Hosts', `GET / HTTP/1.1\r\n${HOST}${HOST}${END}`, 400],
+    ['a folded header', `GET / HTTP/1.1\r\n${HOST}X: 1\r\n 2\r\n${END}`, 400],
+    ['a NUL in a header', `GET / HTTP/1.1\r\n${HOST}X: a\0b\r\n${END}`, 400],
+    ['a space before a colon', `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding : chunked\r\n${END}0\r\n\r\n`, 400],
+    ['a length and chunks', `POST / HTTP/1.1\r\n${HOST}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n${END}0\r\n\r\n`, 400],
+    ['two lengths', `POST / HTTP/1.1\r\n${HOST}Content-Length: 3\r\nContent-Length: 4\r\n${END}abc`, 400],
+    ['a negative length', `POST / HTTP/1.1\r\n${HOST}Content-Length: -1\r\n${END}`, 400],
+    ['a signed length', `POST / HTTP/1.1\r\n${HOST}Content-Length: +3\r\n${END}abc`, 400],
+    ['too large headers', `GET / HTTP/1.1\r\n${HOST}X: ${'x'.repeat(HTTP_HEADERS_BYTES_MAX)}\r\n${END}`, 431],
+    ['too many headers', `GET / HTTP/1.1\r\n${HOST}${'X: 1\r\n'.repeat(HTTP_HEADERS_BYTES_MAX / 4)}${END}`, 431],
+    ['a coding that nobody decodes', `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: gzip, chunked\r\n${END}0\r\n\r\n`, 501],
+    ['TRACE', `TRACE / HTTP/1.1\r\n${HOST}${END}`, 501],
+    ['HTTP/2 in clear text', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+    ['another HTTP', `GET / HTTP/2.0\r\n${HOST}${END}`, 505],
+    ['no version', 'GET /\r\n\r\n', 505],
+  ])('gets a status and no text: %s', async (_what, bytes, status) => {
+    const { url } = await serve();
+    const text = await exchange(url, bytes);
+    expect([statuses(text), text.slice(text.indexOf('\r\n\r\n') + 4)]).toEqual([[status], expect.stringMatching(/^(?:0\r\n\r\n)?$/)]);
+    expect(faults).toEqual([]);
+  });
+
+  it('gets nothing when it would be read as part of an answer', async () => {
+    const never = gate();
+    const { url } = await serve(async () => (await never.opened, new Response('late')));
+    expect(await exchange(url, `GET / HTTP/1.1\r\n${HOST}\r\ngarbage\r\n\r\n`)).toBe('');
+    expect(await exchange(url, `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)).toBe('');
+    never.open();
+  });
+
+  it('is CONNECT: the connection ends', async () => {
+    const { url } = await serve();
+    expect(await exchange(url, `CONNECT evil.example:443 HTTP/1.1\r\n${HOST}\r\n`)).toBe('');
+  });
+});
+
+describe('a client that leaves', () => {
+  it('in the middle of its body breaks the handler’s reading, and nothing else', async () => {
+    const reading = gate();
+    const ended = Promise.withResolvers<string>();
+    const { url } = await serve(async (request) => {
+      if (request.method === 'GET') return new Response('fine');
+      reading.open();
+      ended.resolve(await request.text().catch(String));
+      return new Response('too late');
+    });
+    const wire = await open(url);
+    wire.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc');
+    await reading.opened;
+    wire.socket.destroy();
+    expect(await ended.promise).toContain('the client left');
+    expect(statuses(await exchange(url, `GET / HTTP/1.1\r\nHost: x\r\n${END}`))).toEqual([200]);
+    expect(faults).toEqual([]);
+  });
+
+  it('before its answer is nobody to answer', async () => {
+    const [asked, left] = [gate(), gate()];
+    const { url, server } = await serve(async () => (asked.open(), await left.opened, new Response('x'.repeat(1_000_000))));
+    const wire = await open(url);
+    wire.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await asked.opened;
+    wire.socket.destroy();
+    await wire.closed;
+    left.open();
+    expect(await server.stop(5_000)).toBe(0);
+    expect(faults).toEqual([]);
+  });
+});
+
+describe('bounds', () => {
+  it('S-H3 leave unread what the handler gives up on, and the answer still goes out', async () => {
+    const { url } = await serve(async (request) => {
+      const reader = request.body?.getReader();
+      await reader?.read();
+      await reader?.cancel();
+      return new Response('enough', { status: 413 });
+    });
+    const wire = await open(url);
+    wire.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n${'a'.repeat(4_000_000)}`);
+    await wire.received(/413[^]*enough$/);
+    wire.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n${END}a`);
+    expect(statuses(await wire.closed)).toEqual([413, 413]);
+  });
+
+  it('refuse connections over the most, and leave those that are there alone', async () => {
+    const { url } = await serve(tell, { connectionsMax: 3 });
+    const held = await Promise.all([open(url), open(url), open(url)]);
+    expect(await exchange(url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).toBe('');
+    for (const wire of held) wire.send(`GET / HTTP/1.1\r\nHost: x\r\n${END}`);
+    for (const wire of held) expect(statuses(await wire.closed)).toEqual([200]);
+    expect(statuses(await exchange(url, `GET / HTTP/1.1\r\nHost: x\r\n${END}`))).toEqual([200]);
+  });
+
+  it('end an exchange that a slow reader draws out, and no other', async () => {
+    let aheadMs = 0;
+    let looks = 0;
+    const clock: Clock = {
+      nowMs: () => Date.now() + aheadMs,
+      sleep: async (ms, signal) => {
+        await systemClock.sleep(ms, signal);
+        looks += 1;
+      },
+    };
+    const large = new Uint8Array(32_000_000);
+    const { url } = await serve(async (request) => new Response(request.url.endsWith('/large') ? large : 'small'), { clock });
+    const [slow, idle] = await Promise.all([open(url), open(url)]);
+    slow.send('GET /large HTTP/1.1\r\nHost: x\r\n\r\n');
+    await slow.received(/200 OK/);
+    slow.socket.pause();
+    idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await idle.received(/small$/);
+    aheadMs = HTTP_EXCHANGE_MS_MAX + HTTP_CHECK_MS;
+    const before = looks;
+    await expect.poll(() => looks, { timeout: 10_000 }).toBeGreaterThan(before + 1);
+    slow.socket.resume();
+    expect((await slow.closed).length).toBeLessThan(large.length);
+    idle.send(`GET / HTTP/1.1\r\nHost: x\r\n${END}`);
+    expect(statuses(await idle.closed)).toEqual([200, 200]);
+  });
+});
+
+describe('the end', () => {
+  it('finishes what was taken, takes no more and cuts nothing off', async () => {
+    const [asked, finish] = [gate(), gate()];
+    const { url, server } = await serve(async () => (asked.open(), await finish.opened, new Response('finished')));
+    const [busy, idle] = await Promise.all([open(url), open(url)]);
+    busy.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await asked.opened;
+    const ending = server.stop(10_000);
+    await expect(open(url)).rejects.toThrow('ECONNREFUSED');
+    finish.open();
+    expect(await busy.closed).toMatch(/connection: close[^]*finished$/);
+    expect(await ending).toBe(0);
+    expect(await idle.closed).toBe('');
+  });
+
+  it('comes at its deadline, and says what it cut off', async () => {
+    const asked = gate();
+    const { url, server } = await serve(async () => (asked.open(), new Promise<Response>(() => undefined)));
+    const wire = await open(url);
+    wire.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await asked.opened;
+    expect(await server.stop(1)).toBe(1);
+    expect(await wire.closed).toBe('');
+  });
+
+  it('of a port that is taken comes at the start', async () => {
+    const { server } = await serve();
+    await expect(serve(tell, { listen: server.address })).rejects.toThrow('EADDRINUSE');
+  });
+});
