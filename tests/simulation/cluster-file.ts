@@ -2,6 +2,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ProfileJson } from './node.ts';
 import type { World } from './world.ts';
 
 export const CLUSTER_FILE = fileURLToPath(new URL('../../.simulation/cluster.json', import.meta.url));
@@ -11,6 +12,8 @@ export interface ClusterFile {
   readonly chain_id: number;
   readonly contracts: { readonly nova_app_registry: string; readonly kms_registry: string };
   readonly kms_app_id: string;
+  /** The network, as a node and a client are told it. */
+  readonly profile: ProfileJson;
   readonly nodes: readonly {
     readonly name: string;
     readonly url: string;
@@ -32,12 +35,13 @@ export interface ClusterFile {
   }[];
 }
 
-export function describeCluster({ chain, contracts, members, apps }: World): ClusterFile {
+export function describeCluster({ chain, contracts, profile, members, apps }: World): ClusterFile {
   return {
     rpc_url: chain.rpcUrl,
     chain_id: chain.chainId,
     contracts: { nova_app_registry: contracts.novaAppRegistry, kms_registry: contracts.kmsRegistry },
     kms_app_id: String(contracts.kmsAppId),
+    profile,
     nodes: members.map(({ name, url, node, instanceId }) => ({
       name,
       url,

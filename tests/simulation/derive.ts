@@ -1,47 +1,49 @@
-/** `npm run derive`: asks a node of the running cluster for a key, as a platform app does. */
+/** `npm run derive`: asks the running cluster for a key, as an app does. */
 import { parseArgs } from 'node:util';
+import { createClient, odyn, parseProfile } from '../../core/client/main.ts';
 import { readClusterFile } from './cluster-file.ts';
-import { createBox } from './odyn/box.ts';
-import { call } from './platform-client.ts';
 
 const USAGE = `npm run derive -- --path PATH [options]
   --context TEXT   separates keys of one path
   --length N       bytes, 1 to 1024 (default 32)
-  --node NAME      default node-1
+  --epoch E        a number, or current (default: the epoch of the app's creation)
+  --node NAME      ask this node and no other
   --app NAME       default app-1
+  --platform       prove by the platform's older form
   --json           the whole answer`;
 
 async function derive(): Promise<number> {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({
-    options: { path: text, context: text, length: text, node: text, app: text, json: { type: 'boolean' }, help: { type: 'boolean' } },
-  });
+  const flag = { type: 'boolean', default: false } as const;
+  const options = { path: text, context: text, length: text, epoch: text, node: text, app: text, platform: flag, json: flag, help: flag };
+  const { values } = parseArgs({ options });
   if (values.help || !values.path) {
     console.log(values.help ? USAGE : `--path is missing\n\n${USAGE}`);
     return values.help ? 0 : 2;
   }
   const cluster = await readClusterFile();
-  const app = cluster.apps.find((each) => each.name === (values.app ?? 'app-1'));
-  const node = cluster.nodes.find((each) => each.name === (values.node ?? 'node-1'));
-  if (!app || !node)
-    throw new Error(
-      `no ${node ? `app named ${values.app}` : `node named ${values.node}`}; there are ${[...cluster.nodes, ...cluster.apps].map((each) => each.name).join(', ')}`,
-    );
-  const client = { walletKey: app.wallet_private_key, box: createBox('v1.8.0', app.tee_private_key) };
-  const request = {
-    path: values.path,
+  const app = named(cluster.apps, values.app ?? 'app-1');
+  const kms = createClient({
+    profile: parseProfile(cluster.profile),
+    chain: cluster.rpc_url,
+    keys: odyn(app.odyn_url),
+    proof: values.platform ? 'platform' : 'erc8128',
+  });
+  const { key, ...rest } = await kms.derive(values.path, {
     ...(values.context !== undefined && { context: values.context }),
-    ...(values.length !== undefined && { length: values.length }),
-  };
-  const { status, body, wire } = await call(
-    client,
-    { url: node.url, wallet: node.wallet, teePubkey: node.tee_pubkey },
-    '/kms/derive',
-    request,
-  );
-  if (!body) throw new Error(`the node refused with ${status}: ${wire}`);
-  console.log(values.json ? JSON.stringify(body) : Buffer.from(String(body['key']), 'base64').toString('hex'));
+    ...(values.length !== undefined && { length: Number(values.length) }),
+    ...(values.epoch !== undefined && { epoch: values.epoch === 'current' ? values.epoch : Number(values.epoch) }),
+    ...(values.node !== undefined && { node: named(cluster.nodes, values.node).wallet }),
+  });
+  const shown = Buffer.from(key).toString('hex');
+  console.log(values.json ? JSON.stringify({ key: shown, ...rest }) : shown);
   return 0;
+}
+
+function named<T extends { readonly name: string }>(all: readonly T[], name: string): T {
+  const found = all.find((each) => each.name === name);
+  if (!found) throw new Error(`there is no ${name}; there are ${all.map((each) => each.name).join(', ')}`);
+  return found;
 }
 
 try {

@@ -5,9 +5,10 @@
 import { parseArgs } from 'node:util';
 import { CLUSTER_FILE, describeCluster, removeClusterFile, writeClusterFile } from './cluster-file.ts';
 import { elapsed, narrate, table } from './narrate.ts';
-import { call } from './platform-client.ts';
 import { AnotherRun } from './processes.ts';
 import { createWorld, untilServing, WORLDS_FOLDER } from './world.ts';
+import { buildClient } from '../../build.mjs';
+import { createClient, KmsError, odyn, parseProfile } from '../../core/client/main.ts';
 import type { World } from './world.ts';
 
 const USAGE = `npm start -- [options]
@@ -31,10 +32,11 @@ interface Options {
 interface DerivedRow {
   readonly node: string;
   readonly url: string;
-  readonly status: number;
   readonly epoch: number | null;
   readonly block: number | null;
   readonly key: string | null;
+  /** Why there is no key. */
+  readonly error: string | null;
 }
 
 const startedAtMs = Date.now();
@@ -96,6 +98,8 @@ async function run(options: Options): Promise<number> {
     const agree = rows.every((row) => row.key !== null && row.key === rows[0]?.key);
     world.onStop(removeClusterFile);
     await writeClusterFile(world);
+    // Programs that are tried beside a cluster that stays import the client as a package.
+    if (!options.once) await buildClient();
     if (options.json)
       console.log(JSON.stringify({ agree, seconds: (Date.now() - startedAtMs) / 1_000, derived: rows, cluster: describeCluster(world) }));
     else report(world, rows, agree);
@@ -108,20 +112,19 @@ async function run(options: Options): Promise<number> {
   }
 }
 
-async function deriveEverywhere({ members, apps: [app] }: World): Promise<DerivedRow[]> {
+/** As an app asks, but each node for itself. */
+async function deriveEverywhere({ chain, profile, members, apps: [app] }: World): Promise<DerivedRow[]> {
   if (!app) throw new Error('the world has no app');
+  const kms = createClient({ profile: parseProfile(profile), chain: chain.rpcUrl, keys: odyn(app.odyn.url) });
   const rows: DerivedRow[] = [];
-  for (const member of members) {
-    const { status, body } = await call(app, member.keys(), '/kms/derive', { path: DEMO_PATH });
-    const key = typeof body?.['key'] === 'string' ? Buffer.from(body['key'], 'base64').toString('hex') : null;
-    rows.push({
-      node: member.name,
-      url: member.url,
-      status,
-      epoch: (body?.['epoch'] as number) ?? null,
-      block: (body?.['block'] as number) ?? null,
-      key,
-    });
+  for (const { name, url, node } of members) {
+    try {
+      const { key, epoch, block } = await kms.derive(DEMO_PATH, { node: node.odyn.wallet });
+      rows.push({ node: name, url, epoch, block, key: Buffer.from(key).toString('hex'), error: null });
+    } catch (error) {
+      if (!(error instanceof KmsError)) throw error;
+      rows.push({ node: name, url, epoch: null, block: null, key: null, error: error.message });
+    }
   }
   return rows;
 }
@@ -133,12 +136,13 @@ function report({ apps: [app] }: World, rows: readonly DerivedRow[], agree: bool
     row.url,
     String(row.epoch ?? '-'),
     String(row.block ?? '-'),
-    row.key ? `${row.key.slice(0, 32)}…` : `refused (${row.status})`,
+    row.key ? `${row.key.slice(0, 32)}…` : '-',
   ]);
   console.log(table(['node', 'url', 'epoch', 'block', 'key (first half)'], cells));
+  for (const { node, error } of rows) if (error !== null) console.log(`\n${node}: ${error}`);
   console.log(
     agree
-      ? `\nAll ${rows.length} nodes gave the same key. Each answer came sealed to the app's key and signed by its node.`
+      ? `\nAll ${rows.length} nodes gave the same key. Each answer came sealed to the app's key, and signed by its node over the request.`
       : '\nThe nodes do not agree.',
   );
 }
@@ -150,7 +154,8 @@ function invite({ members: [node], chain, contracts }: World): void {
   curl -s ${node?.url}/status   # what a node says of itself
   curl -s ${node?.url}/nodes    # the members that it knows
   curl -s ${node?.url}/ready    # whether it serves, or why not
-  npm run derive -- --path my/disk --node node-2   # a key, as an app asks for it
+  npm run derive -- --path my/disk           # a key, as an app asks for it
+  npx node docs/examples/derive.ts my/disk   # the same, as a program of your own
 
 Chain: ${chain.rpcUrl} (id ${chain.chainId}), KMSRegistry ${contracts.kmsRegistry}
 Everything a client needs: ${CLUSTER_FILE}
