@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kmsRegistryAbi, novaAppRegistryAbi } from '../core/chain/abi.ts';
+import { buildClient } from '../build.mjs';
 import * as limits from '../core/limits.ts';
 import { wireOf } from '../functions/reply.ts';
 import { describeCluster } from './simulation/cluster-file.ts';
@@ -111,7 +112,12 @@ describe('R-9 the documents', () => {
     const blocks = codeBlocks(read('README.md')).filter(({ language }) => language === 'ts');
     expect(blocks.length).toBeGreaterThan(0);
     for (const { code } of blocks) expect(read('docs/examples/derive.ts')).toContain(code);
-    expect(read('docs/examples/derive.ts').split('\n').length).toBeLessThanOrEqual(71);
+    expect(read('docs/examples/derive.ts').split('\n').length).toBeLessThanOrEqual(30);
+  });
+
+  it('have a client from scratch that takes no code of ours', () => {
+    const imported = [...read('docs/examples/from-scratch.ts').matchAll(/from '([^']+)'/g)].map((match) => match[1]);
+    expect(imported.toSorted()).toEqual(['@slicekit/erc8128', 'node:crypto', 'node:fs/promises', 'viem', 'viem/accounts']);
   });
 });
 
@@ -311,11 +317,20 @@ describe('the programs of the documents', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'nova-kms-'));
+    await buildClient();
     world = await createWorld({ nodes: 2 });
   });
   afterAll(async () => {
     await world?.stop();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  it('are of the types that they use', async () => {
+    const options = { extends: `${ROOT}tsconfig.json`, include: [`${ROOT}docs/examples`] };
+    const compilerOptions = { typeRoots: [`${ROOT}node_modules/@types`] };
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, compilerOptions }));
+    const { stdout } = await run(`${ROOT}node_modules/.bin/tsc`, ['-p', folder]).catch((error: { stdout: string }) => error);
+    expect(stdout).toBe('');
   });
 
   it('take a cluster whose nodes hold no gas from genesis to a key', async () => {
@@ -331,7 +346,11 @@ describe('the programs of the documents', () => {
     await untilServing(world.members);
     const file = join(folder, 'cluster.json');
     await writeFile(file, JSON.stringify(describeCluster(world)));
-    expect(await node(['docs/examples/derive.ts', 'my/disk', file])).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+$/);
+    const byPackage = await node(['docs/examples/derive.ts', 'my/disk', file]);
+    const fromScratch = await node(['docs/examples/from-scratch.ts', 'my/disk', file]);
+    expect(byPackage).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+ by 0x[0-9a-f]{40}$/);
+    expect(fromScratch).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+$/);
+    expect(fromScratch.slice(0, 64)).toBe(byPackage.slice(0, 64));
     expect(await node(['docs/examples/registry.ts', 'masterSecretHash'])).toMatch(/^"0x[0-9a-f]{64}"$/);
   });
 });

@@ -10,7 +10,12 @@ const { RPC_URL, PRIVATE_KEY } = process.env;
 const [nodeUrl] = process.argv.slice(2);
 if (!RPC_URL || !PRIVATE_KEY || !nodeUrl) throw new Error('RPC_URL=… PRIVATE_KEY=0x… npx node docs/examples/activate.ts <node URL>');
 
-const { activation, cluster } = await (await fetch(`${nodeUrl}/status`)).json();
+interface Status {
+  readonly activation: { epoch: number; hash: `0x${string}`; valid_until_block: number; signatures: `0x${string}`[] } | null;
+  readonly cluster: { kms_registry_address: `0x${string}` };
+}
+
+const { activation, cluster } = (await (await fetch(`${nodeUrl}/status`)).json()) as Status;
 if (!activation) throw new Error('no epoch waits for its activation there: see /ready for what it waits for');
 
 const transport = http(RPC_URL);
