@@ -66,6 +66,7 @@ async function run(): Promise<number> {
   endBySignal(ending);
   try {
     const environment = readEnvironment(process.env);
+    emptyEnvironment();
     const { odynUrl, rpcUrl } = environment;
     profileOf(NOVA_KMS_BUILD);
     return await serve(environment, parseConfig({ PROFILE: profile, ODYN_URL: odynUrl, RPC_URL: rpcUrl }), ending.signal);
@@ -88,6 +89,11 @@ async function serve({ listen, proxyUrl }: Environment, config: ReturnType<typeo
   const code = obstacle ? refuse(obstacle.message, EXIT.unavailable) : 0;
   log('binary.stopped', { cut: await started.stop(STOP_MS_MAX) });
   return code;
+}
+
+/** Whatever reads it later, in the runtime or a library, finds nothing: least of all other ways out than the one that was read. */
+function emptyEnvironment(): void {
+  for (const name of Object.keys(process.env)) delete process.env[name];
 }
 
 /** Ten times as fast where WebAssembly loads, the same answers where it does not. */

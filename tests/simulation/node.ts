@@ -7,6 +7,7 @@ import { runBinary } from './kinds/binary.ts';
 import { runInProcess } from './kinds/in-process.ts';
 import { runWorker } from './kinds/worker.ts';
 import type { NetworkProfile } from '../../core/networks.ts';
+import type { SpawnedBinary } from './kinds/binary.ts';
 import type { Odyn } from './odyn.ts';
 
 /** A profile as JSON carries it. */
@@ -36,6 +37,8 @@ export interface NodeOptions {
   readonly onLog?: (line: NodeLogLine) => void;
   /** Opens workerd's inspector, for tests that weigh its heap. */
   readonly inspect?: boolean;
+  /** Of a binary, besides what it is told. */
+  readonly env?: Readonly<Record<string, string>>;
   /** After each start of a workerd. */
   readonly onStarted?: () => void;
   /** In the same stretch that started a process. */
@@ -51,6 +54,7 @@ export interface RunOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly inspect: boolean;
+  readonly env: Readonly<Record<string, string>>;
   readonly heard: (line: string) => void;
   readonly onStarted: () => void;
   readonly onSpawn: (pid: number) => void;
@@ -59,6 +63,7 @@ export interface RunOptions {
 export interface RunningNode {
   readonly port: number;
   readonly inspectorUrl?: () => Promise<URL>;
+  readonly binary?: SpawnedBinary;
   stop(): Promise<void>;
 }
 
@@ -72,6 +77,8 @@ export interface SimulatedNode {
   readonly lines: readonly string[];
   /** Of workerd's inspector, when it was asked for. */
   inspectorUrl(): Promise<URL>;
+  /** The process of a running binary. */
+  binary(): SpawnedBinary;
   /** Memory is lost; the enclave and its keys stay. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -83,7 +90,8 @@ export interface SimulatedNode {
 const runners = { worker: runWorker, binary: runBinary, 'in-process': runInProcess } as const;
 
 export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
-  const { name, kind = 'worker', profile, rpcUrl, inspect = false, onStarted = () => undefined, onSpawn = () => undefined } = options;
+  const { name, kind = 'worker', profile, rpcUrl, inspect = false, env = {} } = options;
+  const { onStarted = () => undefined, onSpawn = () => undefined } = options;
   const lines: string[] = [];
   let odyn = await startOdyn();
   let running: RunningNode | undefined;
@@ -96,7 +104,7 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
   }
 
   async function start(): Promise<void> {
-    running = await runners[kind]({ name, profile, rpcUrl, odynUrl: odyn.url, port, inspect, heard, onStarted, onSpawn });
+    running = await runners[kind]({ name, profile, rpcUrl, odynUrl: odyn.url, port, inspect, env, heard, onStarted, onSpawn });
     port = running.port;
   }
 
@@ -120,6 +128,10 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
     async inspectorUrl() {
       if (!running?.inspectorUrl) throw new Error('the node is stopped, or no worker');
       return await running.inspectorUrl();
+    },
+    binary() {
+      if (!running?.binary) throw new Error('the node is stopped, or no binary');
+      return running.binary;
     },
     stop,
     start,

@@ -32,6 +32,8 @@ export interface WorldOptions {
   readonly chainHost?: boolean;
   /** Opens the inspectors of the workers. */
   readonly inspect?: boolean;
+  /** Of the binaries, besides what they are told. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly profile?: Partial<ProfileJson>;
   /** Where started processes are written down; a leftover of a killed run with the same file is ended first. */
   readonly pidFile?: string;
@@ -150,6 +152,7 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
       onStarted: () => keeper.keepChildren(),
       onSpawn: (pid) => keeper.keepProcess(pid),
       inspect: options.inspect ?? false,
+      env: options.env ?? {},
     });
     keeper.keepCleanup(() => node.close());
     const host = options.hosts ? await startHost(() => node.url) : undefined;

@@ -1,0 +1,203 @@
+/** The enclave binary as a program: what it says, what it refuses to start with, and how it ends. Exit codes are those of `docs/operations.md`. */
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { builtBinary } from '../simulation/binaries.ts';
+import { spawnBinary } from '../simulation/kinds/binary.ts';
+import { startOdyn } from '../simulation/odyn.ts';
+import { until, WORLDS_FOLDER } from '../simulation/world.ts';
+import type { AddressInfo } from 'node:net';
+import type { SpawnedBinary, SpawnOptions } from '../simulation/kinds/binary.ts';
+import type { Odyn } from '../simulation/odyn.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+const simulation = {
+  name: 'simulation',
+  chainId: 31_337,
+  novaAppRegistry: `0x${'11'.repeat(20)}`,
+  kmsRegistry: `0x${'22'.repeat(20)}`,
+  kmsAppId: '1',
+  confirmationBlocks: 2,
+  headAgeMaxMs: 15_000,
+  tickMs: 400,
+  proposalWindowBlocks: 8,
+  peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
+  platformProof: 'accept',
+};
+/** A port that nobody listens on. */
+const NOBODY = 'http://127.0.0.1:1';
+const base = { NOVA_KMS_LISTEN: '127.0.0.1:0', NOVA_KMS_ODYN_URL: NOBODY, NOVA_KMS_RPC_URL: NOBODY };
+
+let path: string;
+let odyn: Odyn;
+const running: SpawnedBinary[] = [];
+
+beforeAll(async () => {
+  [path, odyn] = await Promise.all([builtBinary({ release: false, profile: simulation }), startOdyn()]);
+});
+afterEach(async () => {
+  odyn.faults.clear();
+  await Promise.all(running.splice(0).map((binary) => binary.end()));
+});
+afterAll(() => odyn?.close());
+
+function start(options: SpawnOptions = {}, program = path): SpawnedBinary {
+  const binary = spawnBinary(program, options);
+  running.push(binary);
+  return binary;
+}
+
+/** How it ended, and the detail of its refusal or what it printed. */
+async function outcome(options: SpawnOptions, program = path): Promise<{ code: unknown; said: string }> {
+  const binary = start(options, program);
+  const code = await binary.ended;
+  const refused = binary.lines.find((line) => line.includes('"event":"binary.refused"'));
+  return { code, said: refused ? String((JSON.parse(refused) as { detail: string }).detail) : binary.lines.join('\n') };
+}
+
+describe('the binary says', () => {
+  it('for which network it was built, and that it is no release', async () => {
+    expect(await outcome({ args: ['--version'] })).toEqual({ code: 0, said: 'nova-kms 0.1.0, simulation, not for release' });
+    const { code, said } = await outcome({ args: ['--profile'] });
+    expect([code, JSON.parse(said)]).toEqual([0, { version: '0.1.0', release: false, profile: simulation }]);
+  });
+
+  it('the same in the first line of its log', async () => {
+    const { lines, ended } = start({ env: { ...base, NODE_DEBUG: 'http' } });
+    await ended;
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ event: 'binary.started', version: '0.1.0', profile: 'simulation', release: false });
+  });
+
+  it('how it is used', async () => {
+    const { code, said } = await outcome({ args: ['--help'] });
+    expect(code).toBe(0);
+    for (const name of ['NOVA_KMS_LISTEN', 'NOVA_KMS_ODYN_URL', 'NOVA_KMS_RPC_URL', '--profile', '--version']) expect(said).toContain(name);
+  });
+});
+
+describe('it refuses to start', () => {
+  it.each([[['--simulate']], [['serve']], [['--version', '--help']], [['--profile', 'other.json']], [['__proto__']], [['']]])(
+    'with the arguments %j',
+    async (args) => {
+      const { code, said } = await outcome({ args, env: base });
+      expect([code, said]).toEqual([2, expect.stringContaining('nova-kms does not take')]);
+    },
+  );
+
+  it.each([
+    ['NOVA_KMS_PROFILE', 'base', 'unknown setting NOVA_KMS_PROFILE'],
+    ['nova_kms_listen', '127.0.0.1:0', 'unknown setting nova_kms_listen'],
+    ['NOVA_KMS_LISTEN', 'localhost:8000', 'NOVA_KMS_LISTEN'],
+    ['NOVA_KMS_LISTEN', '127.0.0.1', 'NOVA_KMS_LISTEN'],
+    ['NOVA_KMS_LISTEN', '127.0.0.1:65536', 'NOVA_KMS_LISTEN'],
+    ['NOVA_KMS_ODYN_URL', 'http://odyn.example', 'NOVA_KMS_ODYN_URL'],
+    ['NOVA_KMS_ODYN_URL', '', 'NOVA_KMS_ODYN_URL'],
+    ['NOVA_KMS_RPC_URL', 'https://sepolia.base.org', 'NOVA_KMS_RPC_URL'],
+    ['https_proxy', 'http://proxy.example:3128', 'https_proxy'],
+    ['HTTPS_PROXY', 'https://127.0.0.1:10000', 'HTTPS_PROXY'],
+    ['https_proxy', 'socks5://127.0.0.1:10000', 'https_proxy'],
+    ['https_proxy', 'http://user:word@127.0.0.1:10000', 'https_proxy'],
+  ])('with %s=%s', async (name, value, why) => {
+    const { code, said } = await outcome({ env: { ...base, [name]: value } });
+    expect([code, said]).toEqual([78, expect.stringContaining(why)]);
+  });
+
+  it('with two different proxies', async () => {
+    const env = { ...base, https_proxy: 'http://127.0.0.1:10000', HTTPS_PROXY: 'http://127.0.0.1:10001' };
+    expect(await outcome({ env })).toEqual({ code: 78, said: 'environment: https_proxy and HTTPS_PROXY differ' });
+  });
+
+  it('on a port that is taken, or an address that is not its own', async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const { port } = holder.address() as AddressInfo;
+    expect(await outcome({ env: { ...base, NOVA_KMS_LISTEN: `127.0.0.1:${port}` } })).toEqual({
+      code: 71,
+      said: expect.stringContaining('EADDRINUSE'),
+    });
+    holder.close();
+    expect((await outcome({ env: { ...base, NOVA_KMS_LISTEN: '192.0.2.1:8000' } })).code).toBe(71);
+  });
+
+  it.each([
+    ['the zero wallet', { address: `0x${'00'.repeat(20)}` }],
+    ['no wallet', { address: '' }],
+  ])('X-1 when Odyn gives %s', async (_what, answer) => {
+    odyn.faults.set('/v1/eth/address', { kind: 'answer', json: () => answer });
+    const { code, said } = await outcome({ env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } });
+    expect([code, said]).toEqual([69, expect.stringMatching(/^zero_wallet/)]);
+  });
+
+  it('X-1 without an Odyn: it says so, waits for it, and ends with that reason', async () => {
+    const binary = start({ env: base });
+    const url = `http://127.0.0.1:${await binary.port}`;
+    await until(
+      'the reason',
+      async () => ((await (await fetch(`${url}/ready`)).json()) as { reason: string }).reason === 'odyn_unreachable',
+    );
+    expect(binary.lines.some((line) => line.includes('"node.boot_failed"') && line.includes('odyn_unreachable'))).toBe(true);
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(await binary.ended).toBe(69);
+    expect(binary.lines.at(-2)).toMatch(/"binary\.refused".*odyn_unreachable/);
+  });
+
+  it('and not, when Odyn comes while it waits', async () => {
+    odyn.faults.set('*', { kind: 'drop' });
+    const binary = start({ env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } });
+    await until('the reason', async () => binary.lines.some((line) => line.includes('odyn_unreachable')));
+    odyn.faults.clear();
+    await until('the node', async () => binary.lines.some((line) => line.includes('"node.booted"')));
+  });
+});
+
+describe('a release', () => {
+  it('refuses to start with a simulated network’s profile', async () => {
+    const folder = await mkdtemp(join(WORLDS_FOLDER, 'release-'));
+    try {
+      const [file, out] = [join(folder, 'profile.json'), join(folder, 'nova-kms')];
+      await writeFile(file, JSON.stringify(simulation));
+      const { stdout } = await run(process.execPath, ['build.mjs', '--only', 'binary', '--release', '--profile', file, '--out', out], {
+        cwd: ROOT,
+      });
+      const why = 'built for release, and the profile simulation is of a simulated network';
+      expect(stdout).toContain(`It will refuse to start: ${why}`);
+      expect(await outcome({ env: base }, out)).toEqual({ code: 78, said: why });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('of a named network refuses to start without its cluster’s registry', async () => {
+    const { NAMED_PROFILES } = await import('../../core/profiles.ts');
+    const program = await builtBinary({ release: true, profile: NAMED_PROFILES['base-sepolia'] ?? {} });
+    expect(await outcome({ env: base }, program)).toEqual({ code: 78, said: expect.stringContaining('names no KMSRegistry') });
+  });
+});
+
+describe('the end', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('by %s is in order, with exit code 0', async (signal) => {
+    const binary = start({ env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } });
+    await binary.port;
+    binary.signal(signal);
+    expect(await binary.ended).toBe(0);
+    expect(binary.lines.slice(-2).map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([
+      'binary.stopping',
+      'binary.stopped',
+    ]);
+  });
+
+  it('opens no door for a debugger', async () => {
+    const binary = start({ env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } });
+    const port = await binary.port;
+    binary.signal('SIGUSR1');
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+    binary.signal('SIGTERM');
+    expect(await binary.ended).toBe(0);
+    expect(binary.lines.join('\n')).not.toContain('Debugger');
+  });
+});
