@@ -9,7 +9,8 @@ const FIRST_BYTES = 16_384;
 export async function readBounded(stream: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Uint8Array | undefined> {
   if (!stream) return new Uint8Array(0);
   const reader = stream.getReader();
-  let buffer = new Uint8Array(Math.min(FIRST_BYTES, bytesMax));
+  // What comes in one piece is not copied.
+  let buffer: Uint8Array = new Uint8Array(0);
   let length = 0;
   for (;;) {
     const { done, value } = await reader.read();
@@ -18,6 +19,11 @@ export async function readBounded(stream: ReadableStream<Uint8Array> | null, byt
       await reader.cancel();
       return undefined;
     }
+    if (length === 0) {
+      buffer = value;
+      length = value.length;
+      continue;
+    }
     if (length + value.length > buffer.length) buffer = grown(buffer, length + value.length, bytesMax);
     buffer.set(value, length);
     length += value.length;
@@ -25,7 +31,7 @@ export async function readBounded(stream: ReadableStream<Uint8Array> | null, byt
 }
 
 function grown(buffer: Uint8Array, bytesNeeded: number, bytesMax: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(Math.min(bytesMax, Math.max(bytesNeeded, buffer.length * 2)));
+  const larger = new Uint8Array(Math.min(bytesMax, Math.max(bytesNeeded, buffer.length * 2, FIRST_BYTES)));
   larger.set(buffer);
   return larger;
 }
