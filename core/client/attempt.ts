@@ -9,6 +9,7 @@ import { hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../wire/envelope.ts';
 import { canonicalJson, parseJsonObject } from '../wire/json.ts';
 import { AttemptFailed, KmsError, printable } from './error.ts';
+import { teePointOf } from './keys.ts';
 import type { Box, OutboundAnswer } from '../ports.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 import type { AttemptOutcome } from './error.ts';
@@ -72,7 +73,7 @@ export async function attempt(
 /** The registry's bytes: whoever registers an operator writes them. */
 function teeKeyOf({ teePubkey }: LiveNode): Uint8Array {
   const key = parseHex(teePubkey);
-  if (!key || key.length === 0) throw new AttemptFailed('unopenable', 'has no TEE key in the registry');
+  if (!key || !teePointOf(key)) throw new AttemptFailed('unopenable', 'has no P-384 key in the registry');
   return key;
 }
 

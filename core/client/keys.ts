@@ -80,7 +80,8 @@ function teeBox(privateKey: string, { info, isBound, nonceBytes }: Schedule, ran
   const publicKey = concat(parseHex(SPKI_PREFIX) ?? NOTHING, ownPoint);
 
   function keyFor(theirs: Uint8Array, nonce: Uint8Array): Uint8Array {
-    const point = pointOf(theirs);
+    const point = teePointOf(theirs);
+    if (!point) throw new Refusal('odyn_unavailable', 'the recipient’s TEE key is no SPKI DER of P-384');
     const [first, second] = hex(ownPoint) < hex(point) ? [ownPoint, point] : [point, ownPoint];
     return hkdf(sha256, shared(point), isBound ? concat(first, second, nonce) : undefined, utf8(info), AEAD_KEY_BYTES);
   }
@@ -123,10 +124,9 @@ function agreement(privateKey: string): ReturnType<typeof createECDH> {
   }
 }
 
-/** An uncompressed point from its SPKI DER. */
-function pointOf(teePubkey: Uint8Array): Uint8Array {
+/** The uncompressed point of an SPKI DER, or `undefined` for what has not its form. */
+export function teePointOf(teePubkey: Uint8Array): Uint8Array | undefined {
   const prefix = parseHex(SPKI_PREFIX) ?? NOTHING;
   const isWhole = teePubkey.length === prefix.length + POINT_BYTES && equalBytes(teePubkey.subarray(0, prefix.length), prefix);
-  if (!isWhole) throw new Refusal('odyn_unavailable', 'the recipient’s TEE key is no SPKI DER of P-384');
-  return teePubkey.subarray(prefix.length);
+  return isWhole ? teePubkey.subarray(prefix.length) : undefined;
 }
