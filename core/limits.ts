@@ -193,6 +193,8 @@ export const LOGGED_LIES_BURST = 3;
 
 /** How long a client of the cluster reuses what it read on the chain. */
 export const CLIENT_VIEW_MS = 5 * SECOND_MS;
+/** A reading of the chain that takes longer is taken for dead, and the next may start. */
+export const CLIENT_READING_MS = 10 * SECOND_MS;
 /** One try at one node, its enclave's and this one's work included: what a node that hangs may cost. */
 export const CLIENT_ATTEMPT_MS = 5 * SECOND_MS;
 /** One call of the client, whatever happens. */

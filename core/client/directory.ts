@@ -8,7 +8,7 @@ import { createChainView, memberOf, readWithRetry } from '../chain/view.ts';
 import { decodeCallerView, encodeCallerView } from '../chain/registry.ts';
 import { peerOrigin } from '../cluster/peer-url.ts';
 import { Refusal } from '../errors.ts';
-import { CLIENT_VIEW_MS } from '../limits.ts';
+import { CLIENT_READING_MS, CLIENT_VIEW_MS } from '../limits.ts';
 import { KmsError } from './error.ts';
 import type { Caller } from '../auth/standing.ts';
 import type { Blocks } from '../chain/view.ts';
@@ -56,7 +56,7 @@ export interface DirectoryDependencies {
 export function createDirectory({ chain, clock, profile, self }: DirectoryDependencies): Directory {
   const view = createChainView({ chain, clock, profile });
   let last: Known | undefined;
-  let reading: Promise<Known> | undefined;
+  let reading: { readonly known: Promise<Known>; readonly sinceMs: number } | undefined;
 
   async function read(): Promise<Known> {
     const readAtMs = clock.nowMs();
@@ -90,12 +90,15 @@ export function createDirectory({ chain, clock, profile, self }: DirectoryDepend
     }
   }
 
-  /** One reading at a time, shared by all who ask meanwhile. */
+  /** One reading at a time, shared by all who ask meanwhile. In a worker one may die with the request that began it. */
   function renewed(): Promise<Known> {
-    reading ??= readOrStand().finally(() => {
-      reading = undefined;
+    const nowMs = clock.nowMs();
+    if (reading && nowMs - reading.sinceMs < CLIENT_READING_MS) return reading.known;
+    const known = readOrStand().finally(() => {
+      if (reading?.known === known) reading = undefined;
     });
-    return reading;
+    reading = { known, sinceMs: nowMs };
+    return known;
   }
 
   return {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KmsError } from '../../../core/client/error.ts';
-import { CLIENT_VIEW_MS } from '../../../core/limits.ts';
+import { CLIENT_READING_MS, CLIENT_VIEW_MS } from '../../../core/limits.ts';
 import { callerAnswer, operatorAnswer, profile, signerNamed } from '../fakes.ts';
 import { createStubCluster } from './stubs.ts';
 import type { KmsClient } from '../../../core/client/client.ts';
@@ -105,6 +105,21 @@ describe('a chain', () => {
     await client.nodes();
     expect(cluster.chain.calls.length).toBe(8);
   });
+});
+
+it('a reading that died with the request that began it is begun anew', async () => {
+  const { chain } = cluster;
+  let dead = true;
+  const dying = { ...chain, headNumber: () => (dead ? new Promise<number>(() => undefined) : chain.headNumber()) };
+  const asker = cluster.client({ chain: { headNumber: dying.headNumber, call: chain.call } });
+  void asker.nodes();
+  dead = false;
+  await new Promise((resolve) => setImmediate(resolve));
+  cluster.clock.advance(CLIENT_READING_MS - 1);
+  const waits = Promise.race([asker.nodes(), new Promise((resolve) => setTimeout(resolve, 50, 'waits'))]);
+  expect(await waits).toBe('waits');
+  cluster.clock.advance(1);
+  expect((await asker.nodes()).length).toBe(3);
 });
 
 describe('this app', () => {

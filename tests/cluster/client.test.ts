@@ -1,0 +1,288 @@
+/**
+ * The client on a real cluster with hosts in between, each of which may do what a host can, and with nodes whose enclaves are
+ * broken, which may do what a node can. It ends with the right key from another node, or with one clear error.
+ */
+import { readFile } from 'node:fs/promises';
+import { Miniflare } from 'miniflare';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { buildClient } from '../../build.mjs';
+import { createClient, KmsError, keysInMemory, odyn, parseProfile } from '../../core/client/main.ts';
+import { contentDigestOf } from '../../core/crypto/digest.ts';
+import { encodeResponseInput, responseBase } from '../../core/wire/httpsig.ts';
+import { parseWallet } from '../../core/identity.ts';
+import { createBox } from '../simulation/odyn/box.ts';
+import { createWallet } from '../simulation/odyn/wallet.ts';
+import { call } from '../simulation/platform-client.ts';
+import { withoutForeignSignals } from '../simulation/processes.ts';
+import { createWorld, until, untilServing } from '../simulation/world.ts';
+import type { ClientOptions, KmsClient } from '../../core/client/main.ts';
+import type { Exchange, Intention, Reply } from '../simulation/host.ts';
+import type { App, Member, World } from '../simulation/world.ts';
+
+const PATH = 'my/disk';
+const QUICK = { attemptMs: 1_500 };
+let world: World;
+let app: App;
+let other: App;
+let key: string;
+let client: KmsClient;
+
+beforeAll(async () => {
+  world = await createWorld({ nodes: 3, apps: 2, hosts: true });
+  [app, other] = world.apps as [App, App];
+  await world.contracts.openGenesis();
+  await untilServing(world.members);
+  const [member] = world.members as [Member];
+  const { body } = await call(app, member.keys(), '/kms/derive', { path: PATH });
+  key = Buffer.from(String(body?.['key']), 'base64').toString('hex');
+  client = clientOf(app);
+});
+
+afterAll(async () => world?.stop());
+afterEach(() => bendAll(undefined));
+
+function clientOf({ odyn: enclave }: App, options: Partial<ClientOptions> = {}): KmsClient {
+  return createClient({ profile: parseProfile(world.profile), chain: world.chain.rpcUrl, keys: odyn(enclave.url), ...options });
+}
+
+function bendAll(intention: Intention | undefined): void {
+  for (const { host } of world.members) host?.intend(intention);
+}
+
+const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+const isAsked = ({ path }: Exchange) => path.startsWith('/kms/');
+const json = (status: number, body: object): Reply => ({
+  status,
+  headers: { 'content-type': 'application/json' },
+  body: Buffer.from(JSON.stringify(body)),
+});
+
+/** Bends whichever node is asked first, with a fresh client; the key must come from another. */
+async function survives(bend: (member: Member) => Intention, asker = clientOf(app), options: object = QUICK): Promise<void> {
+  let bent: Member | undefined;
+  for (const member of world.members)
+    member.host?.intend((request, forward) => {
+      if (!isAsked(request)) return forward(request);
+      bent ??= member;
+      return bent === member ? bend(member)(request, forward) : forward(request);
+    });
+  const derived = await asker.derive(PATH, options);
+  expect(bent).toBeDefined();
+  expect(hexOf(derived.key)).toBe(key);
+  expect(derived.node).not.toBe(bent?.node.odyn.wallet);
+}
+
+/** What the node itself would send if its enclave were broken: any body, signed by its wallet for this request. */
+function signedBy({ node }: Member, { headers }: Exchange, status: number, text: string): Reply {
+  const body = Buffer.from(text);
+  const digest = contentDigestOf(body);
+  const wallet = parseWallet(node.odyn.wallet) as NonNullable<ReturnType<typeof parseWallet>>;
+  const input = encodeResponseInput(Math.floor(Date.now() / 1_000), { chainId: world.profile.chainId, wallet });
+  const ours = String(headers['signature']).slice('eth='.length);
+  const signature = createWallet(node.odyn.walletKey).signText(responseBase(status, digest, ours, input));
+  const encoded = Buffer.from(signature.slice(2), 'hex').toString('base64');
+  return { status, headers: { 'content-digest': digest, 'signature-input': `eth=${input}`, signature: `eth=:${encoded}:` }, body };
+}
+
+function sealedBy(boxKey: `0x${string}`, answer: object): string {
+  const box = createBox('v1.8.0', boxKey);
+  const { nonce, encryptedData } = box.sealTo(app.odyn.teePubkey, Buffer.from(JSON.stringify(answer)));
+  return JSON.stringify({ sender_tee_pubkey: box.teePubkey, nonce, encrypted_data: encryptedData });
+}
+
+const answerOf = (changes: object = {}) => ({
+  app_id: Number(app.appId),
+  block: 1,
+  context: '',
+  epoch: 0,
+  key: Buffer.from(key, 'hex').toString('base64'),
+  length: 32,
+  path: PATH,
+  ...changes,
+});
+
+describe('the client', () => {
+  it('gets the key that every platform app gets, from every node', async () => {
+    for (const { node } of world.members) expect(hexOf((await client.derive(PATH, { node: node.odyn.wallet })).key)).toBe(key);
+  });
+
+  it('gets it by the platform’s proof, and with keys in memory', async () => {
+    expect(hexOf((await clientOf(app, { proof: 'platform' }).derive(PATH)).key)).toBe(key);
+    const keys = keysInMemory({ walletPrivateKey: app.walletKey, teePrivateKey: app.odyn.boxKey });
+    expect(hexOf((await clientOf(app, { keys }).derive(PATH)).key)).toBe(key);
+  });
+
+  it('takes what a broken enclave signs when it is the right answer', async () => {
+    // What the forgeries below are made with is taken, when nothing is forged.
+    for (const member of world.members)
+      member.host?.intend(async (request) => signedBy(member, request, 200, sealedBy(member.node.odyn.boxKey, answerOf())));
+    expect(hexOf((await client.derive(PATH)).key)).toBe(key);
+  });
+});
+
+describe('the client gets the right key from another node when one', () => {
+  it('is down', () => survives(() => () => Promise.reject(new Error('down'))));
+
+  it('hangs, within the time of one try', async () => {
+    const startedAtMs = Date.now();
+    await survives(() => () => new Promise(() => undefined));
+    expect(Date.now() - startedAtMs).toBeLessThan(QUICK.attemptMs + 3_000);
+  });
+
+  it('redirects', () =>
+    survives((member) => async ({ path }) => {
+      const elsewhere = world.members.find((each) => each !== member)?.url;
+      return { status: 307, headers: { location: `${elsewhere}${path}` }, body: Buffer.alloc(0) };
+    }));
+
+  it.each([
+    [404, { code: 'not_found', reason: 'not_found', message: 'Key not found', request_id: '0' }],
+    [403, { code: 'unauthorized', reason: 'proof_refused', message: 'no', request_id: '0' }],
+    [400, { code: 'bad_request', reason: 'path_malformed', message: 'no', request_id: '0' }],
+  ])('U-19 has a host that forges an unsigned %i', async (status, body) => {
+    await survives(() => async () => json(status, body));
+    await survives(() => async () => json(status, body), clientOf(app, { proof: 'platform' }));
+  });
+
+  it('has a host that alters the status', () => survives(() => async (request, forward) => ({ ...(await forward(request)), status: 203 })));
+
+  it('has a host that alters the body', () =>
+    survives(() => async (request, forward) => {
+      const reply = await forward(request);
+      return { ...reply, body: Buffer.concat([reply.body, Buffer.from(' ')]) };
+    }));
+
+  it('has a host that alters the request, so that the node itself refuses it', async () => {
+    let refused: Reply | undefined;
+    await survives(() => async (request, forward) => (refused = await forward({ ...request, body: Buffer.from('{}') })));
+    // A signed refusal, and yet no verdict on the request.
+    expect(refused).toMatchObject({ status: 400, headers: { signature: expect.stringMatching(/^eth=/) } });
+    expect(String(refused?.body)).toContain('digest_mismatch');
+  });
+
+  it('answers with another app’s response', async () => {
+    let theirs: Reply | undefined;
+    bendAll(async (request, forward) => (theirs = await forward(request)));
+    await clientOf(other).derive(PATH);
+    await survives(() => async () => theirs as Reply);
+  });
+
+  it('answers with its own answer to an earlier request', async () => {
+    let earlier: Reply | undefined;
+    bendAll(async (request, forward) => (earlier = await forward(request)));
+    await client.derive(PATH);
+    await survives(() => async () => earlier as Reply);
+  });
+
+  it('seals with another key than the registry names', () =>
+    survives((member) => async (request) => signedBy(member, request, 200, sealedBy(createBox().boxKey, answerOf()))));
+
+  it.each([
+    ['for another app', { app_id: 1_000 }],
+    ['for another path', { path: 'other' }],
+    ['of another length', { length: 16, key: Buffer.alloc(16).toString('base64') }],
+    ['in an epoch that is none', { epoch: 7 }],
+  ])('derives %s', (_what, changes) =>
+    survives((member) => async (request) => signedBy(member, request, 200, sealedBy(member.node.odyn.boxKey, answerOf(changes)))),
+  );
+
+  it('says, signed, that it is not ready', () =>
+    survives((member) => async (request) => signedBy(member, request, 503, JSON.stringify({ reason: 'fetching_secret' }))));
+});
+
+describe('the client', () => {
+  it('takes neither of two answers that a host swapped', async () => {
+    const [member] = world.members as [Member];
+    const node = member.node.odyn.wallet;
+    const right = await Promise.all(['a', 'b'].map(async (path) => hexOf((await client.derive(path, { node })).key)));
+    let asked = 0;
+    const replies: Promise<Reply>[] = [];
+    let both: (() => void) | undefined;
+    const together = new Promise<void>((resolve) => (both = resolve));
+    member.host?.intend(async (request, forward) => {
+      const index = asked++;
+      if (index > 1) return forward(request);
+      replies[index] = forward(request);
+      if (index === 1) both?.();
+      await together;
+      return (await replies[1 - index]) as Reply;
+    });
+    const swapped = await Promise.all(['a', 'b'].map(async (path) => hexOf((await client.derive(path, { node })).key)));
+    expect(swapped).toEqual(right);
+    expect(asked).toBe(4);
+  });
+
+  it('ends at once with a refusal that a node signed', async () => {
+    let asked = 0;
+    bendAll((request, forward) => forward(request).finally(() => (asked += 1)));
+    const error = await client.request('POST', '/kms/derive', { colour: 'blue' }).catch((each: unknown) => each);
+    expect(error).toMatchObject({ name: 'KmsError', code: 'refused', status: 400, reason: 'field_unknown' });
+    expect(asked).toBe(1);
+  });
+
+  it('ends with one clear error when all nodes are down', async () => {
+    bendAll(() => Promise.reject(new Error('down')));
+    const error = (await clientOf(app)
+      .derive(PATH)
+      .catch((each: unknown) => each)) as KmsError;
+    expect(error).toBeInstanceOf(KmsError);
+    expect(error).toMatchObject({ code: 'no_answer' });
+    expect(error.attempts.length).toBe(9);
+    for (const { url } of world.members) expect(error.message.split(url).length).toBe(2);
+    expect(error.message).toContain('Check that this app reaches the nodes’ URLs');
+  });
+
+  it('says of a chain that is down that it is the chain', async () => {
+    const error = clientOf(app, { chain: 'http://127.0.0.1:9/secret-path' }).derive(PATH);
+    await expect(error).rejects.toMatchObject({ code: 'chain_unavailable' });
+    await expect(error).rejects.not.toThrow('secret-path');
+  });
+
+  it('says of an app that nobody registered that it is the app', async () => {
+    const keys = keysInMemory({ walletPrivateKey: '0x'.padEnd(66, '5'), teePrivateKey: '0x'.padEnd(98, '5') });
+    await expect(clientOf(app, { keys }).derive(PATH)).rejects.toMatchObject({ code: 'not_registered', reason: 'instance_unknown' });
+  });
+
+  it('gets its key in a worker, made once for many requests', async () => {
+    const { outfile } = await buildClient();
+    const settings = { profile: world.profile, chain: world.chain.rpcUrl, odyn: app.odyn.url, path: PATH };
+    const program = `
+      import { createClient, odyn, parseProfile } from './client.js';
+      const settings = ${JSON.stringify(settings)};
+      const kms = createClient({ profile: parseProfile(settings.profile), chain: settings.chain, keys: odyn(settings.odyn) });
+      export default { fetch: async () => Response.json(Buffer.from((await kms.derive(settings.path)).key).toString('hex')) };`;
+    const modules = [
+      { type: 'ESModule' as const, path: 'main.js', contents: `import { Buffer } from 'node:buffer';${program}` },
+      { type: 'ESModule' as const, path: 'client.js', contents: await readFile(outfile, 'utf8') },
+    ];
+    const options = { modules, compatibilityDate: '2026-07-01', compatibilityFlags: ['nodejs_compat'], cf: false as const };
+    const worker = withoutForeignSignals(() => new Miniflare(options));
+    try {
+      const ask = async () => (await worker.dispatchFetch('http://worker/')).json();
+      expect(await ask()).toBe(key);
+      expect(await Promise.all(Array.from({ length: 8 }, ask))).toEqual(Array.from({ length: 8 }, () => key));
+    } finally {
+      await worker.dispose();
+    }
+  });
+});
+
+describe('after a rotation', () => {
+  it('the client refuses a node that serves the old epoch', async () => {
+    await world.contracts.writeKms('requestRotation', []);
+    const rotated = await until('the new epoch', async () => client.derive(PATH, { epoch: 1 }).catch(() => undefined));
+    expect(hexOf(rotated.key)).not.toBe(key);
+    expect(hexOf((await client.derive(PATH)).key)).toBe(key);
+    await untilServing(world.members);
+    let bent = 0;
+    for (const member of world.members)
+      member.host?.intend(async (request, forward) => {
+        if (bent > 0) return forward(request);
+        bent += 1;
+        return signedBy(member, request, 200, sealedBy(member.node.odyn.boxKey, answerOf()));
+      });
+    // The same forgery is the right answer for whoever asks for no epoch: see above.
+    const derived = await clientOf(app).derive(PATH, { epoch: 1 });
+    expect({ bent, epoch: derived.epoch, key: hexOf(derived.key) }).toEqual({ bent: 1, epoch: 1, key: hexOf(rotated.key) });
+  });
+});
