@@ -78,7 +78,8 @@ export async function buildClient(folder = `${root}dist`) {
     conditions: ['workerd', 'worker', 'import'],
     external: ['node:*'],
   });
-  // As the declarations of a package: of the entry and of what it names, in a tree of their own.
+  // Declarations of the entry and of what it names, in a tree of their own.
+  await rm(join(folder, 'types'), { recursive: true, force: true });
   const options =
     '--ignoreConfig --declaration --emitDeclarationOnly --exactOptionalPropertyTypes --allowImportingTsExtensions --target es2024 --module nodenext';
   const places = ['--types', 'node', '--rootDir', root, '--outDir', join(folder, 'types'), 'core/client/main.ts'];

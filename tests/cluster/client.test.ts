@@ -2,7 +2,9 @@
  * The client on a real cluster with hosts in between, each of which may do what a host can, and with nodes whose enclaves are
  * broken, which may do what a node can. It ends with the right key from another node, or with one clear error.
  */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Miniflare } from 'miniflare';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildClient } from '../../build.mjs';
@@ -244,7 +246,8 @@ describe('the client', () => {
   });
 
   it('gets its key in a worker, made once for many requests', async () => {
-    const { outfile } = await buildClient();
+    const folder = await mkdtemp(join(tmpdir(), 'nova-kms-client-'));
+    const { outfile } = await buildClient(folder);
     const settings = { profile: world.profile, chain: world.chain.rpcUrl, odyn: app.odyn.url, path: PATH };
     const program = `
       import { createClient, odyn, parseProfile } from './client.js';
@@ -255,6 +258,7 @@ describe('the client', () => {
       { type: 'ESModule' as const, path: 'main.js', contents: `import { Buffer } from 'node:buffer';${program}` },
       { type: 'ESModule' as const, path: 'client.js', contents: await readFile(outfile, 'utf8') },
     ];
+    await rm(folder, { recursive: true });
     const options = { modules, compatibilityDate: '2026-07-01', compatibilityFlags: ['nodejs_compat'], cf: false as const };
     const worker = withoutForeignSignals(() => new Miniflare(options));
     try {
