@@ -62,8 +62,8 @@ beforeAll(async () => {
     http_proxy: proxy,
     HTTP_PROXY: proxy,
     ALL_PROXY: proxy,
-    NO_PROXY: '*',
-    no_proxy: '*',
+    NO_PROXY: '.kms.test',
+    no_proxy: PEER,
   };
   world = await createWorld({
     nodes: 2,

@@ -1,0 +1,86 @@
+/** Crowds and slow clients at the enclave binary, over real connections: who behaves is served as if they were not there. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CONNECTIONS_MAX } from '../../core/limits.ts';
+import { call } from '../simulation/platform-client.ts';
+import { createWorld, until, untilServing } from '../simulation/world.ts';
+import { exchange, statuses } from '../functions/raw.ts';
+import type { ChildProcess } from 'node:child_process';
+import type { App, Member, World } from '../simulation/world.ts';
+import type { Manner, Order, Tally } from './crowd.ts';
+
+const IDLE = 10_000;
+const SLOW = 300;
+let world: World;
+let app: App;
+let member: Member;
+const crowds: ChildProcess[] = [];
+
+beforeAll(async () => {
+  world = await createWorld({ nodes: 2, kinds: ['binary', 'worker'] });
+  await world.contracts.openGenesis();
+  await untilServing(world.members);
+  [app] = world.apps as [App];
+  [member] = world.members as [Member];
+});
+afterEach(() => crowds.splice(0).forEach((crowd) => crowd.kill('SIGKILL')));
+afterAll(async () => world?.stop());
+
+interface Crowd {
+  tally(): Tally;
+  /** Resolves when all of them are connected, refused or answered. */
+  comes(manner: Manner, count: number): Promise<void>;
+}
+
+function startCrowd(): Crowd {
+  const child = fork(fileURLToPath(new URL('crowd.ts', import.meta.url)), [member.node.url], { execArgv: [] });
+  crowds.push(child);
+  let tally: Tally = { done: 0, open: 0, closed: 0, answered: 0 };
+  child.on('message', (told: Tally) => (tally = told));
+  let orders = 0;
+  return {
+    tally: () => tally,
+    async comes(manner, count) {
+      orders += 1;
+      child.send({ manner, count } satisfies Order);
+      await until(`${count} ${manner} clients`, async () => tally.done === orders, 100_000);
+    },
+  };
+}
+
+async function othersAreServed(): Promise<void> {
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => call(app, member.keys(), '/kms/derive', { path: `beside/${index}` })),
+  );
+  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+}
+
+describe('a binary serves others beside', () => {
+  it('ten thousand idle connections, and crowds of every slow kind on top', async () => {
+    const crowd = startCrowd();
+    await crowd.comes('idle', IDLE);
+    expect(crowd.tally()).toMatchObject({ open: IDLE, answered: IDLE });
+    await othersAreServed();
+    for (const manner of ['silent', 'slow-headers', 'slow-body', 'slow-reader'] as const) await crowd.comes(manner, SLOW);
+    await othersAreServed();
+    // Who sends nothing, or headers or a body byte by byte, is gone after a while; the idle ones may stay.
+    await until('the slow ones to be closed', async () => crowd.tally().closed >= 3 * SLOW, 60_000);
+    expect(crowd.tally().open).toBeGreaterThanOrEqual(IDLE);
+    await othersAreServed();
+  });
+
+  it('more connections than it takes: the rest is refused, and those that are there stay', async () => {
+    const [first, second] = [startCrowd(), startCrowd()];
+    await first.comes('idle', CONNECTIONS_MAX - 100);
+    await second.comes('idle', 500);
+    await until('the rest to be refused', async () => second.tally().closed >= 300);
+    expect(first.tally()).toMatchObject({ open: CONNECTIONS_MAX - 100, closed: 0 });
+    crowds.splice(0).forEach((crowd) => crowd.kill('SIGKILL'));
+    await until(
+      'room',
+      async () => statuses(await exchange(member.node.url, 'GET /health HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n'))[0] === 200,
+    );
+    await othersAreServed();
+  });
+});
