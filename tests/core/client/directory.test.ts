@@ -110,11 +110,11 @@ describe('a chain', () => {
 it('a reading that died with the request that began it is begun anew', async () => {
   const { chain } = cluster;
   let dead = true;
-  const dying = { ...chain, headNumber: () => (dead ? new Promise<number>(() => undefined) : chain.headNumber()) };
-  const asker = cluster.client({ chain: { headNumber: dying.headNumber, call: chain.call } });
+  const headNumber = () => (dead ? new Promise<number>(() => undefined) : chain.headNumber());
+  const asker = cluster.client({ chain: { headNumber, call: chain.call } });
   void asker.nodes();
-  dead = false;
   await new Promise((resolve) => setImmediate(resolve));
+  dead = false;
   cluster.clock.advance(CLIENT_READING_MS - 1);
   const waits = Promise.race([asker.nodes(), new Promise((resolve) => setTimeout(resolve, 50, 'waits'))]);
   expect(await waits).toBe('waits');
