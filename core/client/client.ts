@@ -1,7 +1,8 @@
 /**
- * The client of a cluster, for apps in their enclaves. It believes its own chain about who the nodes are, and a node only as
- * far as the node's signature, seal and the chain's word on epochs go. The host, the network and up to all but one of the nodes may fail or lie: the
- * call then costs time, never a wrong key. It keeps what it read of the chain and which node failed last, nothing else.
+ * The client of a cluster, for apps in their enclaves. It believes its own chain about who the nodes are, and a node as far as
+ * its signature, its seal and the chain's word on epochs go. What hosts and the network do costs time, never a wrong key, and
+ * so does a node that is down or behind. What a broken enclave vouches for is believed: nothing on chain names a derived key.
+ * Kept are the last look at the chain and which node failed last, nothing else.
  */
 import { parseWallet } from '../identity.ts';
 import { CLIENT_ATTEMPT_MS, CLIENT_CALL_MS } from '../limits.ts';

@@ -183,6 +183,14 @@ describe('an answer that nobody vouches for', () => {
       'unproven',
     ));
 
+  it('is passed over when the node signed it in another’s name', () =>
+    refuses(
+      (node) =>
+        async ({ request, honest }) =>
+          vouch(node, request, 200, Buffer.from((await honest()).body).toString(), { as: signerNamed('stranger').wallet }),
+      'unproven',
+    ));
+
   it('is passed over when it is signed for another chain', () =>
     refuses(
       (node) =>
