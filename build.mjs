@@ -8,7 +8,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -48,6 +48,8 @@ const shared = {
   target: 'es2024',
   mainFields: ['module', 'main'],
   legalComments: 'none',
+  // The bundle's comments name each file: below this folder, also when node_modules is a link to elsewhere.
+  preserveSymlinks: true,
   metafile: true,
   logLevel: 'warning',
 };
@@ -166,9 +168,12 @@ async function target(options) {
     ...(options['kms-registry'] !== undefined && { kmsRegistry: options['kms-registry'] }),
     ...(options['kms-app-id'] !== undefined && { kmsAppId: options['kms-app-id'] }),
   };
+  const complete = { kmsRegistry: `0x${'1'.repeat(40)}`, kmsAppId: '1', ...profile };
+  const malformed = messageOf(() => profileOf({ release: false, profile: complete }));
+  if (malformed !== undefined) throw new Refused(malformed);
   const release = isNamed || options.release;
-  const outfile = resolve(options.out ?? join(root, 'dist', release ? 'nova-kms' : `nova-kms-${basename(String(profile.name))}`));
-  return { release, profile, outfile, warning: warningOf(() => profileOf({ version: '', release, profile })) };
+  const outfile = resolve(options.out ?? join(root, 'dist', release ? 'nova-kms' : `nova-kms-${profile.name}`));
+  return { release, profile, outfile, warning: messageOf(() => profileOf({ release, profile })) };
 }
 
 async function readProfileFile(path, names) {
@@ -182,7 +187,7 @@ async function readProfileFile(path, names) {
   }
 }
 
-function warningOf(judge) {
+function messageOf(judge) {
   try {
     judge();
     return undefined;

@@ -15,7 +15,7 @@ export interface Build {
 const PRIVATE_CHAINS = [1_337, 31_337];
 
 /** The profile that a build may start with. Throws an error that says what is wrong with it. */
-export function profileOf({ release, profile }: Build): NetworkProfile {
+export function profileOf({ release, profile }: Omit<Build, 'version'>): NetworkProfile {
   if (isJsonObject(profile) && (profile['kmsRegistry'] === undefined || profile['kmsAppId'] === undefined))
     throw new TypeError('this build names no KMSRegistry: build it with --kms-registry and --kms-app-id');
   const read = parseProfile(profile);

@@ -13,9 +13,7 @@ const written = { ...NAMED_PROFILES['base-sepolia'], ...cluster };
 describe('a named profile', () => {
   it.each(named)('%s is one of a release, given its cluster', (name, profile) => {
     expect(profile.name).toBe(name);
-    expect(profileOf({ version: '', release: true, profile: { ...profile, ...cluster } })).toEqual(
-      parseProfile({ ...profile, ...cluster }),
-    );
+    expect(profileOf({ release: true, profile: { ...profile, ...cluster } })).toEqual(parseProfile({ ...profile, ...cluster }));
   });
 
   it.each(named)('%s dials what enclaver.yaml lets out, and nothing else', (_name, { peerUrls }) => {
@@ -26,7 +24,7 @@ describe('a named profile', () => {
 
   it.each(['kmsRegistry', 'kmsAppId'])('is refused without %s, and says how it is given', (field) => {
     const { [field]: _gone, ...rest } = written as Record<string, unknown>;
-    expect(() => profileOf({ version: '', release: true, profile: rest })).toThrow('--kms-registry and --kms-app-id');
+    expect(() => profileOf({ release: true, profile: rest })).toThrow('--kms-registry and --kms-app-id');
   });
 });
 
@@ -47,8 +45,8 @@ describe('a release is refused', () => {
     ['too old a head', { headAgeMaxMs: RELEASE_HEAD_AGE_MS_MAX + 1 }, 'head'],
   ])('with %s', (_what, change, why) => {
     const profile = { ...written, ...change };
-    expect(() => profileOf({ version: '', release: true, profile })).toThrow(why);
-    expect(profileOf({ version: '', release: false, profile })).toEqual(parseProfile(profile));
+    expect(() => profileOf({ release: true, profile })).toThrow(why);
+    expect(profileOf({ release: false, profile })).toEqual(parseProfile(profile));
   });
 
   it.each([

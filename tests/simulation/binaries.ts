@@ -1,7 +1,7 @@
 /** Enclave binaries for tests, kept by their content below `.simulation/`: contracts land on the same addresses in every world. */
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleEnclave, writeExecutable } from '../../build.mjs';
@@ -37,7 +37,8 @@ export async function builtBinary(target: BinaryTarget, settings: object = {}): 
 
 async function sweep(): Promise<void> {
   for (const name of await readdir(FOLDER)) {
-    const { mtimeMs } = await stat(join(FOLDER, name));
-    if (Date.now() - mtimeMs > UNUSED_MS_MAX) await rm(join(FOLDER, name), { recursive: true, force: true });
+    // Another test may sweep at the same time.
+    const usedAtMs = statSync(join(FOLDER, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - usedAtMs > UNUSED_MS_MAX) await rm(join(FOLDER, name), { recursive: true, force: true });
   }
 }
