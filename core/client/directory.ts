@@ -147,10 +147,10 @@ const CHAIN_SAYS: Readonly<Record<string, string>> = {
   chain_clock_ahead: 'is ahead of this machine’s clock: set the clock',
 };
 
-/** `detail` names a method or a number, never the endpoint: its URL may hold a password. */
-function chainError({ reason, detail, cause }: Refusal): KmsError {
+/** `detail` names a method or a number. What lies beneath names the endpoint, whose URL may hold a password: it is left out. */
+function chainError({ reason, detail }: Refusal): KmsError {
   if (reason === 'odyn_unavailable')
-    return new KmsError('enclave_unavailable', `This app’s own Odyn did not answer (${detail}). Check that it runs.`, { reason, cause });
+    return new KmsError('enclave_unavailable', `This app’s own Odyn did not answer (${detail}). Check that it runs.`, { reason });
   const plain = CHAIN_SAYS[reason] ?? 'could not be read: check the RPC endpoint, then ask again';
-  return new KmsError('chain_unavailable', `The chain ${plain} (${detail}). Nothing is known of the nodes.`, { reason, cause });
+  return new KmsError('chain_unavailable', `The chain ${plain} (${detail}). Nothing is known of the nodes.`, { reason });
 }

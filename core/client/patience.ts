@@ -12,13 +12,13 @@ export async function within<T>(
   outer: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  outer?.throwIfAborted();
   const inner = new AbortController();
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(outer?.reason);
   });
   outer?.addEventListener('abort', abort, { once: true });
-  if (outer?.aborted) abort();
   const expired = clock.sleep(ms, inner.signal).then(
     () => Promise.reject(new Refusal('deadline_exceeded', `after ${ms} ms`)),
     () => new Promise<never>(() => undefined),

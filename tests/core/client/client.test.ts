@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KmsError } from '../../../core/client/error.ts';
 import { Refusal } from '../../../core/errors.ts';
+import { CLIENT_VIEW_MS } from '../../../core/limits.ts';
 import { hex, utf8 } from '../../../core/wire/bytes.ts';
 import { encodeEnvelope } from '../../../core/wire/envelope.ts';
 import { epochAnswer, hashOf, profile, signerNamed, STATES } from '../fakes.ts';
@@ -225,6 +226,9 @@ describe('an answer that nobody vouches for', () => {
       {},
       byPlatform,
     );
+    // The signature of the right answer, under an error: that form of proof does not say what it signs.
+    const underError: Bend = async ({ honest }) => ({ ...(await honest()), status: 404, body: utf8(refusal('not_found')) });
+    await survives(() => underError, {}, byPlatform);
   });
 });
 
@@ -329,12 +333,40 @@ describe('the epoch of an answer', () => {
     expect((await ask({ epoch: 'current' }, cluster.client())).code).toBe('no_answer');
   });
 
+  it('may be either for "current", while the change is not confirmed', async () => {
+    activated(APP_CREATED_S);
+    const nowS = BigInt(Math.floor(cluster.clock.nowMs() / 1_000));
+    cluster.chain.epochs = [
+      epochAnswer(0, STATES.previous, hashOf(0xe0), 1n, BigInt(APP_CREATED_S)),
+      epochAnswer(1, STATES.active, hashOf(0xe1), 1n, nowS),
+    ];
+    cluster.chain.mine(1);
+    for (const epoch of [0, 1]) {
+      bendAll(({ honest }) => honest({ epoch }));
+      expect((await derive({ epoch: 'current' })).epoch).toBe(epoch);
+    }
+  });
+
   it('is judged by a fresh look at the chain before a node is called wrong', async () => {
-    await derive();
-    activated(APP_CREATED_S - 200, APP_CREATED_S - 100);
+    const asker = cluster.client({ profile: { ...profile, confirmationBlocks: 1 } });
+    await derive({}, asker);
+    cluster.chain.epochs = [0, 1].map((id) =>
+      epochAnswer(id, id === 1 ? STATES.active : STATES.previous, hashOf(0xe0 + id), 1n, BigInt(APP_CREATED_S - 200 + id)),
+    );
+    // Two blocks are less than what was read is kept for.
+    const readAtMs = cluster.clock.nowMs();
+    cluster.chain.mine(2);
+    expect(cluster.clock.nowMs() - readAtMs).toBeLessThan(CLIENT_VIEW_MS);
     bendAll(({ honest }) => honest({ epoch: 1 }));
-    expect((await derive()).epoch).toBe(1);
+    expect((await derive({}, asker)).epoch).toBe(1);
     expect(cluster.nodes.flatMap(({ asked }) => asked).length).toBe(2);
+  });
+
+  it('is not asked for when it was given up at the head alone', async () => {
+    expect((await derive({ epoch: 0 })).epoch).toBe(0);
+    cluster.chain.epochs = [epochAnswer(0, STATES.retired, hashOf(0xe0), 1n, BigInt(APP_CREATED_S - 100))];
+    cluster.chain.mine(1);
+    expect((await ask({ epoch: 0 }, cluster.client())).code).toBe<KmsErrorCode>('epoch_unavailable');
   });
 
   it.each([
@@ -406,6 +438,9 @@ describe('this app’s own enclave', () => {
     cluster.chain.mine(profile.confirmationBlocks + 1);
     for (let count = 0; count < 5; count += 1) expect(hex((await derive()).key)).toBe(hex(keyOf(path)));
     expect(one.asked).toEqual([]);
+    cluster.chain.operators = [{ ...first, teePubkey: `0x${hex(utf8('no key'))}` }];
+    cluster.chain.mine(profile.confirmationBlocks + 1);
+    expect((await ask()).attempts[0]).toMatchObject({ outcome: 'unopenable', detail: 'has no P-384 key in the registry' });
   });
 });
 

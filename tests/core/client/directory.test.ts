@@ -122,6 +122,16 @@ it('a reading that died with the request that began it is begun anew', async () 
   expect((await asker.nodes()).length).toBe(3);
 });
 
+it('an enclave is asked for its keys once', async () => {
+  let asked = 0;
+  const address = async () => ((asked += 1), cluster.app.wallet);
+  const asker = cluster.client({ signer: { ...cluster.app, address } });
+  await asker.nodes();
+  cluster.clock.advance(CLIENT_VIEW_MS);
+  await asker.nodes();
+  expect(asked).toBe(1);
+});
+
 describe('this app', () => {
   it.each<[string, Partial<CallerAnswer>, string]>([
     ['unknown', { instanceId: 0n }, 'instance_unknown'],

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildClient } from '../../../build.mjs';
+import { profile } from '../fakes.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const run = promisify(execFile);
@@ -20,11 +21,7 @@ import { createClient, keysInMemory, KmsError, odyn, parseProfile } from 'nova-k
 import type { ChainReader, DerivedKey, KmsClient, Keys } from 'nova-kms/client';
 
 const chain: ChainReader = { headNumber: () => Promise.reject(new Error('down')), call: () => Promise.reject(new Error('down')) };
-const address = '0x' + '11'.repeat(20);
-const profile = parseProfile({
-  name: 'x', chainId: 1, novaAppRegistry: address, kmsRegistry: address, kmsAppId: '7', confirmationBlocks: 1, headAgeMaxMs: 60000,
-  tickMs: 1000, proposalWindowBlocks: 8, peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.a.example'] }, platformProof: 'accept',
-});
+const profile = parseProfile(${JSON.stringify({ ...profile, kmsAppId: String(profile.kmsAppId) })});
 const keys: Keys = keysInMemory({ walletPrivateKey: '11'.repeat(32), teePrivateKey: '11'.repeat(48) });
 const kms: KmsClient = createClient({ profile, chain, keys });
 createClient({ profile, chain: 'http://127.0.0.1:18545', keys: odyn('http://127.0.0.1:18000') });
