@@ -32,6 +32,8 @@ export interface NetworkProfile {
   readonly peerUrls: PeerUrlPolicy;
   /** Whether the platform's proof, which does not bind the body, is taken at all. */
   readonly platformProof: 'accept' | 'refuse';
+  /** The SPIFFE trust domain of the certificates: every name that they hold begins with it. */
+  readonly trustDomain: string;
 }
 
 type Field = keyof NetworkProfile;
@@ -47,6 +49,8 @@ const readers: { readonly [Name in Field]: (value: unknown) => NetworkProfile[Na
   proposalWindowBlocks: (value) => integer(value, 2, 10_000),
   peerUrls: readPeerUrls,
   platformProof: (value) => (value === 'accept' || value === 'refuse' ? value : undefined),
+  // SPIFFE-ID §2.1: lower-case letters, digits, dots, hyphens and underscores, at most 255.
+  trustDomain: (value) => (typeof value === 'string' && /^[a-z0-9._-]{1,255}$/.test(value) ? value : undefined),
 };
 
 /** Reads a profile strictly: every field, no other. Throws an error that names the field. */

@@ -18,5 +18,7 @@ export const NAMED_PROFILES: Readonly<Record<string, NamedProfile>> = {
     // The suffix of enclaver.yaml: whoever runs a cluster puts the own one into both.
     peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.kms.example.com'] },
     platformProof: 'accept',
+    // Of the cluster's operator, like the suffix above: apps name each other by it.
+    trustDomain: 'kms.example.com',
   },
 };

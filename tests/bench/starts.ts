@@ -23,6 +23,7 @@ const profile: ProfileJson = {
   proposalWindowBlocks: 8,
   peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
   platformProof: 'accept',
+  trustDomain: 'kms.bench.example',
 };
 
 /** Until the first line that `wanted` takes; ends the process. */

@@ -147,6 +147,7 @@ export const profile: NetworkProfile = {
   proposalWindowBlocks: 30,
   peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.nova.example'] },
   platformProof: 'accept',
+  trustDomain: 'kms.nova.example',
 };
 
 /** What `clusterView` and `callerView` answer, in the words of the ABI. */

@@ -15,6 +15,7 @@ const written = {
   proposalWindowBlocks: 30,
   peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.nova.example'] },
   platformProof: 'accept',
+  trustDomain: 'kms.nova.example',
 };
 const FIELDS = Object.keys(written) as (keyof typeof written)[];
 
@@ -43,6 +44,11 @@ describe('a network profile', () => {
     ['tickMs', [100, 60_000], [99, 60_001]],
     ['proposalWindowBlocks', [2, 10_000], [1, 10_001]],
     ['platformProof', ['accept', 'refuse'], ['off', 'ACCEPT', 1]],
+    [
+      'trustDomain',
+      ['a', 'kms.nova-1_x.example', 'a'.repeat(255)],
+      ['a'.repeat(256), 'Kms.example', 'a/b', 'a:1', 'spiffe://a', 'é', 'a%41', 'a\n'],
+    ],
   ])('takes %s at its bounds and not beyond', (field, good, odd) => {
     for (const value of good) expect(() => parseProfile({ ...written, [field]: value })).not.toThrow();
     for (const value of odd) expect(() => parseProfile({ ...written, [field]: value })).toThrow(field);

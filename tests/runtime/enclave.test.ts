@@ -28,6 +28,7 @@ const simulation = {
   proposalWindowBlocks: 8,
   peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
   platformProof: 'accept',
+  trustDomain: 'kms.simulation.example',
 };
 /** A port that nobody listens on. */
 const NOBODY = 'http://127.0.0.1:1';

@@ -101,6 +101,7 @@ function profileOf(contracts: Contracts, changes: Partial<ProfileJson>): Profile
     proposalWindowBlocks: 8,
     peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
     platformProof: 'accept',
+    trustDomain: 'kms.simulation.example',
     ...changes,
   };
 }
