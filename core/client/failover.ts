@@ -12,6 +12,9 @@ import type { Attempt } from './error.ts';
 import type { Clock, Random } from '../ports.ts';
 import type { Wallet } from '../identity.ts';
 
+/** In a message; `attempts` has them all. */
+const NODES_TOLD_MAX = 8;
+
 export interface Patience {
   readonly callMs: number;
   readonly attemptMs: number;
@@ -37,13 +40,17 @@ export interface FailoverDependencies {
 }
 
 export function createFailover({ clock, random, directory }: FailoverDependencies): Failover {
-  /** When each node failed last; one that answers is forgotten. Never more entries than live nodes. */
+  /** When each node failed last; one that answers is forgotten. */
   const failedAtMs = new Map<Wallet, number>();
 
-  function inOrder(nodes: readonly LiveNode[]): readonly LiveNode[] {
+  /** After this there are never more entries than live nodes. */
+  function forgive(live: readonly LiveNode[]): void {
     const nowMs = clock.nowMs();
     for (const [wallet, atMs] of failedAtMs)
-      if (nowMs - atMs >= CLIENT_FAILED_MS || !nodes.some((node) => node.wallet === wallet)) failedAtMs.delete(wallet);
+      if (nowMs - atMs >= CLIENT_FAILED_MS || !live.some((node) => node.wallet === wallet)) failedAtMs.delete(wallet);
+  }
+
+  function inOrder(nodes: readonly LiveNode[]): readonly LiveNode[] {
     const drawn = random.bytes(nodes.length);
     return nodes
       .map((node, index) => ({ node, failed: failedAtMs.get(node.wallet) ?? 0, rank: drawn[index] ?? 0 }))
@@ -66,7 +73,8 @@ export function createFailover({ clock, random, directory }: FailoverDependencie
     for (let round = 1; ; round += 1) {
       // What led nowhere may be old news: the second round starts from a fresh look at the chain.
       const known = await (round === 1 ? directory.known() : directory.renewed());
-      for (const node of chosen(known, only, inOrder)) {
+      forgive(known.nodes);
+      for (const node of inOrder(chosen(known, only))) {
         try {
           return await tryOne(node, known, attemptMs, signal, tryNode);
         } catch (error) {
@@ -82,7 +90,6 @@ export function createFailover({ clock, random, directory }: FailoverDependencie
     async ask(choice, tryNode) {
       const { callMs, signal } = choice;
       const attempts: Attempt[] = [];
-      if (signal?.aborted) throw aborted(signal, attempts);
       try {
         return await within(clock, callMs, signal, (ended) => rounds(choice, ended, attempts, tryNode));
       } catch (error) {
@@ -101,7 +108,7 @@ function withAttempts(error: KmsError, before: readonly Attempt[]): KmsError {
   return new KmsError(code, message, { reason, status, cause, attempts: [...before, ...attempts] });
 }
 
-function chosen(known: Known, only: Wallet | undefined, inOrder: (nodes: readonly LiveNode[]) => readonly LiveNode[]): readonly LiveNode[] {
+function chosen(known: Known, only: Wallet | undefined): readonly LiveNode[] {
   const listed = known.blocks.head.operators.length;
   if (known.nodes.length === 0) {
     const message = `The chain names no live node whose URL the profile allows, of ${listed} operators. Nodes have to be registered, or the profile’s peerUrls corrected.`;
@@ -109,7 +116,7 @@ function chosen(known: Known, only: Wallet | undefined, inOrder: (nodes: readonl
   }
   const nodes = only === undefined ? known.nodes : known.nodes.filter(({ wallet }) => wallet === only);
   if (nodes.length === 0) throw new KmsError('node_not_live', `The node ${only} is not live, by the chain. Ask without naming a node.`);
-  return inOrder(nodes);
+  return nodes;
 }
 
 /** What the next node may mend; anything else is for the caller. */
@@ -128,7 +135,9 @@ function aborted(signal: AbortSignal, attempts: readonly Attempt[]): KmsError {
 /** One error for everything that was tried: each node once, with what happened at it last. */
 function noAnswer(attempts: readonly Attempt[], afterMs?: number): KmsError {
   const latest = new Map(attempts.map((attempt) => [attempt.url, attempt]));
-  const told = [...latest.values()].map(({ url, detail }) => `${url}: ${detail}`).join('; ');
+  const lines = [...latest.values()].map(({ url, detail }) => `${url}: ${detail}`);
+  const more = lines.length > NODES_TOLD_MAX ? [`and ${lines.length - NODES_TOLD_MAX} more`] : [];
+  const told = [...lines.slice(0, NODES_TOLD_MAX), ...more].join('; ');
   const spent = afterMs === undefined ? '' : ` within ${afterMs} ms`;
   if (attempts.length > 0 && attempts.every(({ outcome }) => outcome === 'enclave'))
     return new KmsError('enclave_unavailable', `This app’s own enclave failed at every try. Check that its Odyn runs. ${told}`, {

@@ -10,7 +10,7 @@ import {
   CLIENT_VIEW_MS,
 } from '../../../core/limits.ts';
 import { hex } from '../../../core/wire/bytes.ts';
-import { profile } from '../fakes.ts';
+import { operatorAnswer, profile, signerNamed } from '../fakes.ts';
 import { createStubCluster, keyOf, passing } from './stubs.ts';
 import type { KmsClient } from '../../../core/client/client.ts';
 import type { Bend, StubCluster } from './stubs.ts';
@@ -48,6 +48,16 @@ describe('one call', () => {
     for (const { url } of cluster.nodes) expect(error.message.split(url).length).toBe(2);
     expect(error.message).toContain('None of 3 nodes gave an answer that holds, in 9 tries');
     expect(error.message).toContain('could not be reached');
+  });
+
+  it('names a few of many nodes in its message, and all of them beside it', async () => {
+    const many = Array.from({ length: 20 }, (_, index) => operatorAnswer(signerNamed(`node ${index}`).wallet, 100 + index));
+    cluster.chain.operators = many;
+    cluster.chain.mine(profile.confirmationBlocks + 1);
+    const error = await failure();
+    expect(new Set(error.attempts.map(({ node }) => node)).size).toBe(20);
+    expect(error.message.match(/https:/g)?.length).toBe(8);
+    expect(error.message).toContain('; and 12 more. ');
   });
 
   it.each([
@@ -111,6 +121,10 @@ describe('a node that hangs', () => {
     first.bend = hangs;
     while (first.asked.length === 0) await derive();
     for (let count = 0; count < 20; count += 1) await derive();
+    expect(first.asked.length).toBe(1);
+    // Asking another by name does not change that.
+    await derive({ node: cluster.nodes[1].signer.wallet });
+    for (let count = 0; count < 10; count += 1) await derive();
     expect(first.asked.length).toBe(1);
     first.bend = ({ honest }) => honest();
     cluster.clock.advance(CLIENT_FAILED_MS);
