@@ -2,6 +2,8 @@
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
 
@@ -78,6 +80,26 @@ export const DERIVE_PATH_BYTES_MAX = 256;
 export const DERIVE_CONTEXT_BYTES_MAX = 256;
 export const DERIVE_LENGTH_DEFAULT_BYTES = 32;
 export const DERIVE_LENGTH_MAX_BYTES = 1_024;
+
+/** Signed bytes of a stranger's choosing: a request with the largest RSA key and its signature has 2 KiB, as PEM 3. */
+export const CSR_BYTES_MAX = 16 * KIB;
+/** Elements inside elements: a request with extensions has 7 levels. */
+export const CSR_DEPTH_MAX = 16;
+/** Less can be factored, more costs every verifier too much. */
+export const RSA_BITS_MIN = 2_048;
+export const RSA_BITS_MAX = 8_192;
+/** 1 signs nothing and 3 forgives too little; verifiers written in Go take none above the second. */
+export const RSA_EXPONENT_MIN = 65_537;
+export const RSA_EXPONENT_MAX = 2 ** 31 - 1;
+/** A certificate of an app counts from a little before it was made, for verifiers whose clock is behind. */
+export const LEAF_BACKDATE_MS = 5 * MINUTE_MS;
+/** A shorter life would be lost in the differences between clocks. */
+export const LEAF_LIFE_MIN_MS = 5 * MINUTE_MS;
+/** Apps can ask anew at any time, and nothing revokes what was issued. */
+export const LEAF_LIFE_DEFAULT_MS = 24 * HOUR_MS;
+export const LEAF_LIFE_MAX_MS = 90 * DAY_MS;
+/** Ten years from its activation: an epoch has one CA certificate for all its life, and should be rotated long before. */
+export const CA_LIFE_MS = 3_650 * DAY_MS;
 
 /** Odyn is on loopback: slower than this is a fault, not a queue. */
 export const ODYN_MS_MAX = 5 * SECOND_MS;

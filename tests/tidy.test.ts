@@ -89,12 +89,13 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   wire: ['base', 'wire'],
   crypto: ['base', 'wire', 'crypto'],
   chain: ['base', 'wire', 'crypto', 'chain'],
+  ca: ['base', 'wire', 'crypto', 'chain', 'ca'],
   auth: ['base', 'wire', 'crypto', 'chain', 'auth'],
   cluster: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster'],
-  kms: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster'],
+  kms: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'cluster'],
   platform: ['base', 'wire', 'chain', 'cluster', 'platform'],
   client: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster', 'client'],
-  functions: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster', 'kms', 'functions'],
+  functions: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'cluster', 'kms', 'functions'],
 };
 
 /** Where a program is composed from ports and core. */
@@ -140,14 +141,14 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'itty-router': ['functions'],
   viem: ['core/chain', 'core/platform'],
   '@bitauth/libauth': ['core/crypto/recover-wasm.ts'],
-  '@noble/curves': ['core/crypto', 'core/client/keys.ts'],
+  '@noble/curves': ['core/crypto', 'core/ca/public-key.ts', 'core/client/keys.ts'],
   '@noble/hashes': ['core/crypto', 'core/auth', 'core/cluster', 'core/client/keys.ts'],
   cborg: ['core/wire'],
   'lru-cache': ['core/auth'],
   'node:http': ['functions/server.ts', 'functions/incoming.ts', 'core/platform/egress.ts'],
   'node:net': ['functions/server.ts'],
   'node:buffer': ['core/wire/bytes.ts'],
-  'node:crypto': ['core/crypto/aead.ts', 'core/cluster/keys.ts', 'core/client/keys.ts'],
+  'node:crypto': ['core/crypto/aead.ts', 'core/ca/csr-policy.ts', 'core/cluster/keys.ts', 'core/client/keys.ts'],
 };
 
 function strayPackages(files: readonly File[]): string[] {

@@ -2,6 +2,7 @@
  * The single holder of master secrets and candidates. It derives; it never answers with a secret except to the
  * handover, and nothing is ever derived from a candidate. Synchronous: nothing interleaves inside it.
  */
+import { caPublicKey, signAsCa } from './ca-key.ts';
 import { deriveAppKey, deriveInternalKey, secretHash, SECRET_BYTES } from './kdf.ts';
 import type { AppDerivation, InternalPurpose } from './kdf.ts';
 import { assert } from '../errors.ts';
@@ -33,11 +34,18 @@ export interface Vault {
   /** Brings everything held in line with the chain: installs the candidate that won, wipes what lost or is gone. */
   settle(truths: readonly EpochTruth[]): Settled;
   holds(epoch: Epoch): boolean;
+  /** Whether the epoch's secret is the one with exactly that hash. */
+  holdsExactly(epoch: Epoch, hash: Hash): boolean;
   /** A copy for a handover: the secret or candidate with exactly that hash. */
   handOver(epoch: Epoch, hash: Hash): Uint8Array | undefined;
   /** `undefined` when the epoch's secret is not held. */
   appKey(derivation: AppDerivation): Uint8Array | undefined;
-  internalKey(purpose: InternalPurpose, epoch: Epoch, lengthBytes: number): Uint8Array | undefined;
+  /** Of every purpose but the CA's, whose key stays in here. */
+  internalKey(purpose: Exclude<InternalPurpose, 'ca'>, epoch: Epoch, lengthBytes: number): Uint8Array | undefined;
+  /** The public half of the epoch's CA key (65 bytes, 0x04 first). `undefined` unless the secret with exactly that hash is held. */
+  caPublicKey(epoch: Epoch, hash: Hash): Uint8Array | undefined;
+  /** The signature of the epoch's CA (DER), the same for the same message. `undefined` unless that very secret is held. */
+  signAsCa(epoch: Epoch, hash: Hash, message: Uint8Array): Uint8Array | undefined;
 }
 
 interface Held {
@@ -112,15 +120,20 @@ export function createVault(): Vault {
     }
   }
 
+  function exactly(epoch: Epoch, hash: Hash): Uint8Array | undefined {
+    const held = secrets.get(epoch);
+    return held?.hash === hash ? held.secret : undefined;
+  }
+
   return {
     keepCandidate,
     candidates: (epoch) => [...(candidates.get(epoch)?.keys() ?? [])],
     install,
     settle,
     holds: (epoch) => secrets.has(epoch),
+    holdsExactly: (epoch, hash) => exactly(epoch, hash) !== undefined,
     handOver(epoch, hash) {
-      const held = secrets.get(epoch);
-      const secret = held?.hash === hash ? held.secret : candidates.get(epoch)?.get(hash);
+      const secret = exactly(epoch, hash) ?? candidates.get(epoch)?.get(hash);
       return secret?.slice();
     },
     appKey(derivation) {
@@ -130,6 +143,14 @@ export function createVault(): Vault {
     internalKey(purpose, epoch, lengthBytes) {
       const held = secrets.get(epoch);
       return held && deriveInternalKey(held.secret, purpose, epoch, lengthBytes);
+    },
+    caPublicKey(epoch, hash) {
+      const secret = exactly(epoch, hash);
+      return secret && caPublicKey(secret, epoch);
+    },
+    signAsCa(epoch, hash, message) {
+      const secret = exactly(epoch, hash);
+      return secret && signAsCa(secret, epoch, message);
     },
   };
 }

@@ -32,13 +32,13 @@ describe('a secret', () => {
     const vault = installed(1);
     expect(vault.holds(e0)).toBe(true);
     expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(1), derivation));
-    expect(vault.internalKey('ca', e0, 32)).toEqual(deriveInternalKey(secretOf(1), 'ca', e0, 32));
+    expect(vault.internalKey('data', e0, 32)).toEqual(deriveInternalKey(secretOf(1), 'data', e0, 32));
   });
   it('serves its own epoch only', () => {
     const vault = installed(1);
     expect(vault.holds(e1)).toBe(false);
     expect(vault.appKey({ ...derivation, epoch: e1 })).toBeUndefined();
-    expect(vault.internalKey('ca', e1, 32)).toBeUndefined();
+    expect(vault.internalKey('data', e1, 32)).toBeUndefined();
     expect(vault.handOver(e1, hashOfSecret(1))).toBeUndefined();
   });
   it('S-C3 is refused when its hash is another, and nothing is held', () => {
@@ -93,7 +93,7 @@ describe('a candidate', () => {
     expect(vault.candidates(e0)).toEqual([hashOfSecret(1)]);
     expect(vault.holds(e0)).toBe(false);
     expect(vault.appKey(derivation)).toBeUndefined();
-    expect(vault.internalKey('ca', e0, 32)).toBeUndefined();
+    expect(vault.internalKey('data', e0, 32)).toBeUndefined();
   });
   it('S-C1 stays a candidate while its epoch is open', () => {
     const vault = vaultWith(1, 2);
