@@ -67,8 +67,10 @@ async function run(): Promise<number> {
   try {
     const environment = readEnvironment(process.env);
     emptyEnvironment();
-    const { odynUrl, rpcUrl } = environment;
+    const { odynUrl, rpcUrl, proxyUrl } = environment;
     profileOf(NOVA_KMS_BUILD);
+    // Without a proxy this process would look names up and dial what they lead to.
+    if (release && proxyUrl === undefined) throw new TypeError('built for release, and https_proxy names no way out of an enclave');
     return await serve(environment, parseConfig({ PROFILE: profile, ODYN_URL: odynUrl, RPC_URL: rpcUrl }), ending.signal);
   } catch (error) {
     return refuse(textOf(error), EXIT.configuration);

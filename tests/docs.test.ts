@@ -239,6 +239,31 @@ describe('R-9 operations', () => {
     ).toEqual(fields.toSorted());
   });
 
+  it('list every setting and every exit code of the binary', () => {
+    const text = section(operations, 'Enclave image');
+    const settings = [...read('core/environment.ts').matchAll(/'(NOVA_KMS_[A-Z_]+\w)'/g)].map((match) => match[1] ?? '');
+    const [, prefixes = ''] = /const REFUSED = \[([^\]]+)\]/.exec(read('core/environment.ts')) ?? [];
+    const refused = [...prefixes.matchAll(/'(\w+)'/g)].map((match) => match[1] ?? '');
+    const [, table = ''] = /const EXIT = \{([^}]+)\}/.exec(read('functions/enclave.ts')) ?? [];
+    const codes = [...table.matchAll(/\w+: (\d+)/g)].map((match) => match[1] ?? '');
+    expect([settings.length > 2, refused.length > 5, codes.length]).toEqual([true, true, 5]);
+    expect([...settings, ...refused].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+    expect(codes.filter((code) => !text.includes(`\n| ${code} |`))).toEqual([]);
+  });
+
+  it('list the limits of the server', () => {
+    const text = section(operations, 'Enclave image');
+    const expected = [
+      `${limits.CONNECTIONS_MAX.toLocaleString('en')} connections, idle ones for ${limits.HTTP_IDLE_MS_MAX / 1_000} s`,
+      `${limits.HTTP_HEADERS_BYTES_MAX / 1_024} KiB of headers, in ${limits.HTTP_HEADERS_MS_MAX / 1_000} s`,
+      `${limits.HTTP_REQUEST_MS_MAX / 1_000} s for a whole request; ${limits.HTTP_EXCHANGE_MS_MAX / 1_000} s from a request`,
+      `did not answer for ${limits.BOOT_MS_MAX / 1_000} s`,
+      `requests are answered, ${limits.STOP_MS_MAX / 1_000} s at most`,
+      `${limits.RELEASE_CONFIRMATION_BLOCKS_MIN} confirmations or more, a head of ${limits.RELEASE_HEAD_AGE_MS_MAX / 60_000} minutes or less`,
+    ];
+    expect(expected.filter((words) => !text.includes(words))).toEqual([]);
+  });
+
   it('list every variable of the deploy script', () => {
     const readByScript = [...read('contracts/script/Deploy.s.sol').matchAll(/VM\.env\w+\("(\w+)"/g)].map((match) => match[1] ?? '');
     const text = section(operations, 'Deploy');

