@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
@@ -68,26 +68,47 @@ export async function buildWorker(outfile = `${root}dist/worker.js`) {
   return { outfile, bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
 }
 
-/** Writes the package for apps: one file that needs nothing but Node or a worker, and its declarations. */
-export async function buildClient(folder = `${root}dist`) {
-  const result = await build({
-    ...shared,
-    entryPoints: ['core/client/main.ts'],
-    outfile: join(folder, 'client.js'),
-    format: 'esm',
-    platform: 'neutral',
-    target: 'es2022',
-    conditions: ['workerd', 'worker', 'import'],
-    external: ['node:*'],
-  });
-  // Declarations of the entry and of what it names, in a tree of their own.
-  await rm(join(folder, 'types'), { recursive: true, force: true });
-  const options =
-    '--ignoreConfig --declaration --emitDeclarationOnly --exactOptionalPropertyTypes --allowImportingTsExtensions --target es2024 --module nodenext';
-  const places = ['--types', 'node', '--rootDir', root, '--outDir', join(folder, 'types'), 'core/client/main.ts'];
-  await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), [...options.split(' '), ...places], { cwd: root });
-  await writeFile(join(folder, 'client.d.ts'), "export * from './types/core/client/main.js';\n");
-  return { outfile: join(folder, 'client.js'), bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
+/**
+ * Writes the package for apps: one file that needs nothing but Node or a worker, its declarations, and a manifest without
+ * dependencies, for `npm pack ./dist`. Made aside and put in place by renaming: who imports it meanwhile finds it whole.
+ */
+export async function buildClient(folder = join(root, 'dist')) {
+  await mkdir(folder, { recursive: true });
+  const aside = await mkdtemp(join(folder, '.client-'));
+  try {
+    const result = await build({
+      ...shared,
+      entryPoints: ['core/client/main.ts'],
+      outfile: join(aside, 'client.js'),
+      format: 'esm',
+      platform: 'neutral',
+      target: 'es2022',
+      conditions: ['workerd', 'worker', 'import'],
+      external: ['node:*'],
+    });
+    await declare('core/client/main.ts', join(aside, 'types'));
+    await writeFile(join(aside, 'client.d.ts'), "export * from './types/core/client/main.js';\n");
+    await writeFile(join(aside, 'package.json'), JSON.stringify(await clientManifest(), null, 2));
+    await copyFile(join(root, 'LICENSE'), join(aside, 'LICENSE'));
+    await rm(join(folder, 'types'), { recursive: true, force: true });
+    for (const name of await readdir(aside)) await rename(join(aside, name), join(folder, name));
+    return { outfile: join(folder, 'client.js'), bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+/** Declarations of an entry and of what it names. */
+async function declare(entry, folder) {
+  const how = ['--ignoreConfig', '--declaration', '--emitDeclarationOnly', '--allowImportingTsExtensions', '--exactOptionalPropertyTypes'];
+  const what = ['--target', 'es2024', '--module', 'nodenext', '--types', 'node', '--rootDir', root, '--outDir', folder, entry];
+  await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), [...how, ...what], { cwd: root });
+}
+
+async function clientManifest() {
+  const { name, version, description, license, type, engines } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const exports = { './client': { types: './client.d.ts', default: './client.js' } };
+  return { name, version, description, license, type, engines, exports, files: ['client.js', 'client.d.ts', 'types'] };
 }
 
 /** The one file inside the binary, with what it is built for: `{ release, profile }`, the profile as JSON carries it. */

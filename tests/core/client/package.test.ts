@@ -1,6 +1,6 @@
 /** `nova-kms/client` as an app installs it: packed, unpacked into an empty folder beside nothing, type-checked and run. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,10 +38,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'nova-kms-package-'));
   // Beside what other tests build and read.
   staged = join(folder, 'staged');
-  await mkdir(staged);
-  ({ bytesByPackage } = await buildClient(join(staged, 'dist')));
-  for (const name of ['package.json', 'README.md', 'LICENSE']) await copyFile(join(ROOT, name), join(staged, name));
-  await writeFile(join(staged, 'dist/worker.js'), 'is not for apps');
+  ({ bytesByPackage } = await buildClient(staged));
+  await writeFile(join(staged, 'worker.js'), 'is not for apps');
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: staged });
   const home = join(folder, 'node_modules', 'nova-kms');
   await mkdir(home, { recursive: true });
@@ -77,15 +75,14 @@ describe('the package', () => {
   it('holds the client, its types and nothing of the node', async () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--silent'], { cwd: staged });
     const [packed] = JSON.parse(stdout) as [{ files: { path: string }[] }];
-    const paths = packed.files.map(({ path }) => path);
-    expect(
-      paths.filter((path) => !/^(?:README\.md|LICENSE|package\.json|dist\/client\.(?:js|d\.ts)|dist\/types\/core\/.*\.d\.ts)$/.test(path)),
-    ).toEqual([]);
-    expect(paths).toContain('dist/client.js');
+    const paths = packed.files.map(({ path }) => path).filter((path) => !/^types\/core\/.*\.d\.ts$/.test(path));
+    expect(paths.toSorted()).toEqual(['LICENSE', 'client.d.ts', 'client.js', 'package.json']);
+    const manifest = JSON.parse(await readFile(join(staged, 'package.json'), 'utf8')) as object;
+    expect(Object.keys(manifest).filter((name) => /dependencies/i.test(name))).toEqual([]);
   });
 
   it('is one file that imports nothing but Node’s own modules, and stays small', async () => {
-    const text = await readFile(join(staged, 'dist/client.js'), 'utf8');
+    const text = await readFile(join(staged, 'client.js'), 'utf8');
     const imported = [...text.matchAll(/\bfrom\s*"([^"]+)"|\bimport\(\s*"([^"]+)"|\brequire\(\s*"([^"]+)"/g)].map(
       (match) => match[1] ?? match[2] ?? match[3] ?? '',
     );
