@@ -80,7 +80,9 @@ describe('R-9 the documents', () => {
   it('name npm scripts and programs that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const code = shown(all).join('\n');
-    const named = [...code.matchAll(/npm (?:run (?:-s )?)?(\w+)/g)].map((match) => match[1] ?? '').filter((name) => !['ci', 'pack'].includes(name));
+    const named = [...code.matchAll(/npm (?:run (?:-s )?)?(\w+)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((name) => !['ci', 'pack'].includes(name));
     expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
     const started = [...code.matchAll(/\bnode ((?:docs|tests|build)[\w./-]*)/g)].map((match) => match[1] ?? '');
     const forged = [...code.matchAll(/forge script ([\w./-]+)/g)].map((match) => `contracts/${match[1]}`);
