@@ -118,7 +118,7 @@ function endBySignal(ending: AbortController): void {
 }
 
 // A reader of the log that goes away takes nothing with it.
-process.stdout.on('error', () => undefined);
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
 process.on('unhandledRejection', (error) => log('binary.failed', { detail: textOf(error) }));
 process.on('uncaughtException', (error) => {
   log('binary.failed', { detail: textOf(error) });

@@ -74,7 +74,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
       connection.unanswered -= 1;
       connection.busySinceMs = clock.nowMs();
       // What is left of an unread body is thrown away, for as long as the whole request may take.
-      if (!incoming.complete) incoming.resume();
+      if (!incoming.complete) incoming.removeAllListeners('data').resume();
     });
     void respond(incoming, outgoing, invite).catch((error: unknown) => {
       log('server.failed', { detail: String(error) });

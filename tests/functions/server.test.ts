@@ -251,6 +251,21 @@ describe('bounds', () => {
     expect(statuses(await wire.closed)).toEqual([413, 413]);
   });
 
+  it.each(['unread', 'begun'])('throw away a body that is left %s, and the connection goes on', async (path) => {
+    const { url } = await serve(async (request) => {
+      if (request.url.endsWith('/begun')) await request.body?.getReader().read();
+      return request.url.endsWith('/begun') ? Response.json({ body: '' }) : await tell(request);
+    });
+    const wire = await open(url);
+    wire.send(`POST /${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n${'a'.repeat(4_000_000)}`);
+    wire.send(`POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n${END}a`);
+    const text = await wire.closed;
+    expect([statuses(text), [...text.matchAll(/"body":"(\w*)"/g)].map((match) => match[1])]).toEqual([
+      [200, 200],
+      ['', 'a'],
+    ]);
+  });
+
   it('refuse connections over the most, and leave those that are there alone', async () => {
     const { url } = await serve(tell, { connectionsMax: 3 });
     const held = await Promise.all([open(url), open(url), open(url)]);

@@ -1,5 +1,6 @@
 /** Crowds and slow clients at the enclave binary, over real connections: who behaves is served as if they were not there. */
 import { fork } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CONNECTIONS_MAX } from '../../core/limits.ts';
@@ -18,6 +19,9 @@ let member: Member;
 const crowds: ChildProcess[] = [];
 
 beforeAll(async () => {
+  // Both ends of the largest crowd: the binary and each crowd may hold this many, or the test would fail for another reason.
+  const [, filesMax = '0'] = /Max open files\s+\d+\s+(\d+|unlimited)/.exec(await readFile('/proc/self/limits', 'utf8')) ?? [];
+  if (Number(filesMax) < CONNECTIONS_MAX + 500) throw new Error(`raise the limit of open files, which is ${filesMax}: ulimit -n 20000`);
   world = await createWorld({ nodes: 2, kinds: ['binary', 'worker'] });
   await world.contracts.openGenesis();
   await untilServing(world.members);

@@ -202,6 +202,17 @@ describe('the end', () => {
     ]);
   });
 
+  it('does not come with the end of whoever reads its log', async () => {
+    const binary = start({ env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } });
+    const url = `http://127.0.0.1:${await binary.port}`;
+    await until('the node', async () => (await fetch(`${url}/`)).status === 200);
+    binary.deafen();
+    // Each refusal is a line of the log.
+    for (let count = 0; count < 5; count += 1) expect((await fetch(`${url}/nope`)).status).toBe(404);
+    binary.signal('SIGTERM');
+    expect(await binary.ended).toBe(0);
+  });
+
   it('opens no door for a debugger', async () => {
     const binary = start({ env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } });
     const port = await binary.port;
@@ -209,6 +220,6 @@ describe('the end', () => {
     expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
     binary.signal('SIGTERM');
     expect(await binary.ended).toBe(0);
-    expect(binary.lines.join('\n')).not.toContain('Debugger');
+    expect(binary.lines.join('\n')).not.toMatch(/Debugger|recover\.slow/);
   });
 });

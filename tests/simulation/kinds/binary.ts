@@ -22,6 +22,8 @@ export interface SpawnedBinary {
   /** Where it listens, as it says itself. Rejects when it ends first. */
   readonly port: Promise<number>;
   signal(name: NodeJS.Signals): void;
+  /** Stops reading what it says, for ever: its next line meets a closed pipe. */
+  deafen(): void;
   /** In order, or by force when that takes too long. */
   end(): Promise<void>;
 }
@@ -54,6 +56,10 @@ export function spawnBinary(path: string, { args = [], env = {}, heard, onSpawn 
     ended,
     port: listening.promise,
     signal: (name) => void child.kill(name),
+    deafen() {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
     async end() {
       const identity = child.pid === undefined ? undefined : identify(child.pid);
       if (identity) await endProcess(identity);
