@@ -63,6 +63,19 @@ describe('S-M8 an outbound call', () => {
     }
   });
 
+  it('ends before its time when it is told to, and its connection with it', async () => {
+    const caller = new AbortController();
+    const closed = new Promise<void>((resolve) => {
+      answer = (request) => {
+        request.socket.once('close', resolve);
+        caller.abort(new Error('enough'));
+      };
+    });
+    const outcome = open()({ url: `${own}/`, method: 'GET' }, { ...limits, timeoutMs: 30_000, signal: caller.signal });
+    expect(await reasonOfAsync(outcome)).toBe('outbound_failed');
+    await closed;
+  });
+
   it('is bounded in size, whatever is declared, and in time', async () => {
     answer = (_request, response) => response.end('x'.repeat(1_000));
     expect(await reasonOf(`${own}/`)).toBe('none');
