@@ -24,7 +24,7 @@ afterAll(() => {
   server.close();
 });
 
-const limits = { timeoutMs: 300, bodyBytesMax: 1_000 };
+const limits = { timeoutMs: 2_000, bodyBytesMax: 1_000 };
 const open = () => createFetch({ profile, odynUrl: own, rpcUrl: 'http://127.0.0.1:1' }, fetch);
 const reasonOf = (url: string) => reasonOfAsync(open()({ url, method: 'GET' }, limits));
 
