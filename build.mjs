@@ -217,8 +217,7 @@ function messageOf(judge) {
   }
 }
 
-async function buildBinary(options) {
-  const { release, profile, outfile, warning } = await target(options);
+async function buildBinary({ release, profile, outfile, warning }) {
   const { text, bytesByPackage } = await bundleEnclave({ release, profile });
   await writeExecutable(text, outfile);
   return { outfile, sha256: await sha256(outfile), profile: profile.name, release, warning, bytesByPackage };
@@ -259,9 +258,11 @@ function readOptions() {
 async function main(options) {
   const parts = [];
   const wanted = (part) => options.only === undefined || options.only === part;
+  // First what may be refused.
+  const binary = wanted('binary') ? await target(options) : undefined;
   if (wanted('worker')) parts.push(await buildWorker());
   if (wanted('client')) parts.push(await buildClient());
-  if (wanted('binary')) parts.push(await buildBinary(options));
+  if (binary) parts.push(await buildBinary(binary));
   if (options.json) console.log(JSON.stringify(parts));
   else parts.forEach(report);
 }

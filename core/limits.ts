@@ -190,7 +190,7 @@ export const HTTP_IDLE_MS_MAX = 75 * SECOND_MS;
 export const HTTP_CHECK_MS = SECOND_MS;
 /** Unanswered requests on one connection; more of them end it. */
 export const HTTP_PIPELINED_MAX = 16;
-/** Each costs about 15 KB while it is idle. */
+/** Each costs about 17 KB while it is idle. */
 export const CONNECTIONS_MAX = 12_000;
 /** Longer than a request may take, shorter than what orchestrators wait before they kill. */
 export const STOP_MS_MAX = 20 * SECOND_MS;

@@ -1,8 +1,9 @@
 /** Enclave binaries for tests, kept by their content below `.simulation/`: contracts land on the same addresses in every world. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleEnclave, writeExecutable } from '../../build.mjs';
 
@@ -16,6 +17,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, '.simulation', 'binaries');
 /** Each is 150 MB: what no run has asked for in this time goes. */
 const UNUSED_MS_MAX = 60 * 60_000;
+/** A build takes seconds; a lock that is older was left by a run that was killed. */
+const BUILD_MS_MAX = 60_000;
+const POLL_MS = 50;
 
 /** Its path. `settings` of the single executable replace the build's own. */
 export async function builtBinary(target: BinaryTarget, settings: object = {}): Promise<string> {
@@ -26,19 +30,37 @@ export async function builtBinary(target: BinaryTarget, settings: object = {}): 
   await mkdir(folder, { recursive: true });
   await utimes(folder, new Date(), new Date());
   await sweep();
-  if (!existsSync(path)) {
-    // Another test may build the same one now: whoever is last replaces equal bytes by equal bytes.
-    const own = join(folder, `nova-kms-${randomUUID()}`);
-    await writeExecutable(text, own, settings);
-    await rename(own, path);
+  if (existsSync(path) || !(await takeTurn(`${path}.lock`, path))) return path;
+  try {
+    await writeExecutable(text, `${path}.new`, settings);
+    await rename(`${path}.new`, path);
+  } finally {
+    await rm(`${path}.lock`, { recursive: true, force: true });
   }
   return path;
 }
 
-async function sweep(): Promise<void> {
-  for (const name of await readdir(FOLDER)) {
-    // Another test may sweep at the same time.
-    const usedAtMs = statSync(join(FOLDER, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    if (Date.now() - usedAtMs > UNUSED_MS_MAX) await rm(join(FOLDER, name), { recursive: true, force: true });
+/** Whether it is ours to build; otherwise another test has built it meanwhile. */
+async function takeTurn(lock: string, path: string): Promise<boolean> {
+  for (; !existsSync(path); await sleep(POLL_MS)) {
+    try {
+      await mkdir(lock);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    if (ageMs(lock) > BUILD_MS_MAX) await rm(lock, { recursive: true, force: true });
   }
+  return false;
+}
+
+async function sweep(): Promise<void> {
+  for (const name of await readdir(FOLDER))
+    if (ageMs(join(FOLDER, name)) > UNUSED_MS_MAX) await rm(join(FOLDER, name), { recursive: true, force: true });
+}
+
+/** 0 for what another test has removed meanwhile. */
+function ageMs(path: string): number {
+  const { mtimeMs = Date.now() } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  return Date.now() - mtimeMs;
 }
