@@ -7,7 +7,7 @@ import type { Reason } from './errors.ts';
 
 export interface EventFields {
   'binary.started': { version: string; profile: string; release: boolean };
-  'binary.listening': { host: string; port: number; proxy: string | null };
+  'binary.listening': { host: string; port: number; connectionsMax: number; proxy: string | null };
   'binary.refused': { detail: string };
   'binary.stopping': { signal: string };
   'binary.stopped': { cut: number };

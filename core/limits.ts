@@ -192,6 +192,8 @@ export const HTTP_CHECK_MS = SECOND_MS;
 export const HTTP_PIPELINED_MAX = 16;
 /** Each costs about 17 KB while it is idle. */
 export const CONNECTIONS_MAX = 12_000;
+/** Of the files that the process may open: the rest is for Odyn, the chain and peers, so that a crowd takes none of theirs. */
+export const CONNECTIONS_FILES_PERCENT = 75;
 /** Longer than a request may take, shorter than what orchestrators wait before they kill. */
 export const STOP_MS_MAX = 20 * SECOND_MS;
 export const STOP_CHECK_MS = 20;

@@ -6,13 +6,14 @@ import { parseConfig } from '../core/config.ts';
 import { createWasmRecover } from '../core/crypto/recover-wasm.ts';
 import { recoverWallet } from '../core/crypto/wallet.ts';
 import { readEnvironment } from '../core/environment.ts';
-import { STOP_MS_MAX } from '../core/limits.ts';
+import { CONNECTIONS_FILES_PERCENT, CONNECTIONS_MAX, STOP_MS_MAX } from '../core/limits.ts';
 import { leaveThrough } from '../core/platform/egress.ts';
 import { createLog, systemClock } from '../core/platform/system.ts';
 import { profileOf } from '../core/release.ts';
 import { createNode } from './boot.ts';
 import { startServer } from './server.ts';
 import { runTicks } from './ticks.ts';
+import type { NodeConfig } from '../core/config.ts';
 import type { Environment } from '../core/environment.ts';
 import type { Recover } from '../core/ports.ts';
 import type { Build } from '../core/release.ts';
@@ -64,25 +65,46 @@ async function run(): Promise<number> {
   log('binary.started', { version, profile: profile.name, release });
   const ending = new AbortController();
   endBySignal(ending);
+  const settings = readSettings();
+  return typeof settings === 'string' ? refuse(settings, EXIT.configuration) : await serve(settings, ending.signal);
+}
+
+interface Settings extends Environment {
+  readonly config: NodeConfig;
+  readonly connectionsMax: number;
+}
+
+/** What it runs with, or why it does not. */
+function readSettings(): Settings | string {
+  const { release, profile } = NOVA_KMS_BUILD;
   try {
     const environment = readEnvironment(process.env);
     emptyEnvironment();
     const { odynUrl, rpcUrl, proxyUrl } = environment;
     profileOf(NOVA_KMS_BUILD);
     // Without a proxy this process would look names up and dial what they lead to.
-    if (release && proxyUrl === undefined) throw new TypeError('built for release, and https_proxy names no way out of an enclave');
-    return await serve(environment, parseConfig({ PROFILE: profile, ODYN_URL: odynUrl, RPC_URL: rpcUrl }), ending.signal);
+    if (release && proxyUrl === undefined) return 'built for release, and https_proxy names no way out of an enclave';
+    const config = parseConfig({ PROFILE: profile, ODYN_URL: odynUrl, RPC_URL: rpcUrl });
+    return { ...environment, config, connectionsMax: connectionsMax() };
   } catch (error) {
-    return refuse(textOf(error), EXIT.configuration);
+    return textOf(error);
   }
 }
 
-async function serve({ listen, proxyUrl }: Environment, config: ReturnType<typeof parseConfig>, signal: AbortSignal): Promise<number> {
+/** As many as a node takes, and never so many that it could open no connection of its own. */
+function connectionsMax(): number {
+  const { userLimits } = process.report.getReport() as unknown as { userLimits: { open_files: { soft: number | string } } };
+  const files = Number(userLimits.open_files.soft);
+  return Number.isNaN(files) ? CONNECTIONS_MAX : Math.min(CONNECTIONS_MAX, Math.floor((files * CONNECTIONS_FILES_PERCENT) / 100));
+}
+
+async function serve({ listen, proxyUrl, config, connectionsMax }: Settings, signal: AbortSignal): Promise<number> {
   if (proxyUrl !== undefined) leaveThrough(proxyUrl);
   const node = createNode(config, write, await loadRecover());
-  const started = await startServer({ answer: (request) => node.fetch(request), listen, clock: systemClock, log }).catch(textOf);
+  const answer = (request: Request) => node.fetch(request);
+  const started = await startServer({ answer, listen, clock: systemClock, log, connectionsMax }).catch(textOf);
   if (typeof started === 'string') return refuse(started, EXIT.listen);
-  log('binary.listening', { ...started.address, proxy: proxyUrl ?? null });
+  log('binary.listening', { ...started.address, connectionsMax, proxy: proxyUrl ?? null });
   const ended = new Promise<undefined>((resolve) => {
     if (signal.aborted) resolve(undefined);
     signal.addEventListener('abort', () => resolve(undefined));
@@ -119,10 +141,14 @@ function endBySignal(ending: AbortController): void {
 
 // A reader of the log that goes away takes nothing with it.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
+// A promise that nobody waits for takes no node from those who do.
 process.on('unhandledRejection', (error) => log('binary.failed', { detail: textOf(error) }));
-process.on('uncaughtException', (error) => {
+process.on('uncaughtException', fail);
+const args = process.argv.slice(2);
+if (args.length > 0) process.exit(tell(args));
+run().then((code) => process.exit(code), fail);
+
+function fail(error: unknown): never {
   log('binary.failed', { detail: textOf(error) });
   process.exit(EXIT.software);
-});
-const args = process.argv.slice(2);
-void (args.length > 0 ? Promise.resolve(tell(args)) : run()).then((code) => process.exit(code));
+}

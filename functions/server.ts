@@ -44,7 +44,8 @@ export interface HttpServer {
 interface Connection {
   /** Requests without a finished answer. */
   unanswered: number;
-  busySinceMs: number;
+  /** How many looks of the watch its oldest exchange has seen. */
+  looks: number;
   newest: IncomingMessage | undefined;
 }
 
@@ -67,12 +68,12 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   function take(incoming: IncomingMessage, outgoing: ServerResponse, invite?: () => void): void {
     const connection = connections.get(incoming.socket);
     if (!connection || connection.unanswered >= HTTP_PIPELINED_MAX) return void incoming.socket.destroy();
-    if (connection.unanswered === 0) connection.busySinceMs = clock.nowMs();
+    if (connection.unanswered === 0) connection.looks = 0;
     connection.unanswered += 1;
     connection.newest = incoming;
     outgoing.once('close', () => {
       connection.unanswered -= 1;
-      connection.busySinceMs = clock.nowMs();
+      connection.looks = 0;
       // What is left of an unread body is thrown away, for as long as the whole request may take.
       if (!incoming.complete) incoming.removeAllListeners('data').resume();
     });
@@ -98,19 +99,21 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     outgoing.end(bytes);
   }
 
-  /** Slow readers, and whoever else makes one exchange last too long. */
+  /** Slow readers, and whoever else makes one exchange last too long. Counted in looks: the host may turn the time of day. */
   async function watch(): Promise<void> {
     while (!stopped.signal.aborted) {
       await clock.sleep(HTTP_CHECK_MS, stopped.signal).catch(() => undefined);
-      const oldestMs = clock.nowMs() - HTTP_EXCHANGE_MS_MAX;
-      for (const [socket, { unanswered, busySinceMs }] of connections) if (unanswered > 0 && busySinceMs < oldestMs) socket.destroy();
+      for (const [socket, connection] of connections) {
+        connection.looks += 1;
+        if (connection.unanswered > 0 && connection.looks * HTTP_CHECK_MS > HTTP_EXCHANGE_MS_MAX) socket.destroy();
+      }
     }
   }
 
   const inFlight = (): number => [...connections.values()].reduce((sum, { unanswered }) => sum + unanswered, 0);
 
   server.on('connection', (socket: Socket) => {
-    connections.set(socket, { unanswered: 0, busySinceMs: 0, newest: undefined });
+    connections.set(socket, { unanswered: 0, looks: 0, newest: undefined });
     socket.once('close', () => connections.delete(socket));
   });
   server.on('request', take);
@@ -125,15 +128,15 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     server.once('error', reject);
     server.listen(listen.port, listen.host, resolve);
   });
+  server.on('error', (error) => log('server.failed', { detail: String(error) }));
   void watch();
   const { address: host, port } = server.address() as AddressInfo;
   return {
     address: { host, port },
     async stop(msMax) {
       isStopping = true;
-      const deadlineMs = clock.nowMs() + msMax;
       const closed = new Promise((resolve) => server.close(resolve));
-      while (inFlight() > 0 && clock.nowMs() < deadlineMs) await clock.sleep(STOP_CHECK_MS);
+      for (let waitedMs = 0; inFlight() > 0 && waitedMs < msMax; waitedMs += STOP_CHECK_MS) await clock.sleep(STOP_CHECK_MS);
       const cut = inFlight();
       stopped.abort();
       server.closeAllConnections();

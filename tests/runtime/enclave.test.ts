@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NAMED_PROFILES } from '../../core/profiles.ts';
 import { builtBinary } from '../simulation/binaries.ts';
 import { spawnBinary } from '../simulation/kinds/binary.ts';
+import { open } from '../functions/raw.ts';
 import { startOdyn } from '../simulation/odyn.ts';
 import { until, WORLDS_FOLDER } from '../simulation/world.ts';
 import type { AddressInfo } from 'node:net';
@@ -187,6 +188,32 @@ describe('a release', () => {
     await binary.port;
     expect(binary.lines[0]).toContain('"profile":"base-sepolia","release":true');
     expect(binary.lines[1]).toContain('"proxy":"http://127.0.0.1:10000"');
+  });
+});
+
+describe('few files', () => {
+  it('leave room for its own calls: a crowd is refused before it takes those', async () => {
+    // Of its own, the shell only lowers the limit.
+    const binary = start({ args: ['-c', 'ulimit -n 200; exec "$0"', path], env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } }, '/bin/sh');
+    const url = `http://127.0.0.1:${await binary.port}`;
+    expect(binary.lines.find((line) => line.includes('binary.listening'))).toContain('"connectionsMax":150');
+    const crowd = await Promise.all(Array.from({ length: 300 }, () => open(url)));
+    try {
+      await Promise.race([...crowd.map(({ closed }) => closed)]);
+      const before = odyn.calls['/v1/eth/address'] ?? 0;
+      await until('it to ask its Odyn again', async () => (odyn.calls['/v1/eth/address'] ?? 0) > before + 2);
+      expect(binary.lines.join('\n')).not.toContain('odyn_unreachable');
+    } finally {
+      crowd.forEach(({ socket }) => socket.destroy());
+    }
+    await until(
+      'room for others',
+      async () =>
+        await fetch(`${url}/health`).then(
+          (answer) => answer.ok,
+          () => false,
+        ),
+    );
   });
 });
 
