@@ -47,7 +47,10 @@ export interface Issued {
 }
 
 export interface Ca {
-  /** Throws `epoch_unknown` for an epoch without a hash, `fetching_secret` when the vault does not hold that very secret. */
+  /**
+   * Throws `epoch_retired`, `epoch_unknown` for an epoch without a hash, and `fetching_secret` when the vault does not hold that
+   * very secret.
+   */
   certificate(epoch: EpochRecord): CaCertificate;
   /** Throws the same, a `csr_…` reason, or `validity_beyond_ca`: a life is refused rather than cut short. */
   issue(order: LeafOrder): Issued;
@@ -57,7 +60,8 @@ export function createCa({ vault, trustDomain, random, clock }: CaDependencies):
   /** As many as the vault holds secrets: what belongs to none of them goes when the next one is made. */
   const kept = new Map<Epoch, CaCertificate>();
 
-  function certificate({ epoch, hash, activatedAtMs }: EpochRecord): CaCertificate {
+  function certificate({ epoch, state, hash, activatedAtMs }: EpochRecord): CaCertificate {
+    if (state === 'retired' || state === 'lost') throw new Refusal('epoch_retired', `epoch ${epoch} is ${state}`);
     if (hash === undefined) throw new Refusal('epoch_unknown', `epoch ${epoch} has no secret`);
     if (!vault.holdsExactly(epoch, hash)) throw new Refusal('fetching_secret', `epoch ${epoch}`);
     const known = kept.get(epoch);
