@@ -134,13 +134,13 @@ const table = {
   epoch_retired: { status: 410, code: 'gone', message: 'That epoch was retired; its keys are no longer derived.' },
   csr_too_large: { status: 413, code: 'payload_too_large', message: 'The CSR is larger than 16 KiB.' },
   csr_malformed: badRequest(
-    'The CSR is not one PKCS #10 request: DER without anything after it, or PEM with one block CERTIFICATE REQUEST and nothing else.',
+    'The CSR is not one certification request (RFC 2986): DER without anything after it, or PEM with one block CERTIFICATE REQUEST and nothing else.',
   ),
   csr_key_refused: badRequest(
     'The CSR has a key that gets no certificate here. It may be P-256 or P-384 (uncompressed), Ed25519, or RSA of 2048 to 8192 bits with an odd exponent from 65537 to 2147483647.',
   ),
   csr_algorithm_refused: badRequest(
-    'The CSR is signed with an algorithm that is not taken, or that is not one of its key. Taken are ECDSA and RSA PKCS #1 v1.5 with SHA-256, SHA-384 or SHA-512, and Ed25519.',
+    'The CSR is signed with an algorithm that is not taken, or that is not one of its key. Taken are ECDSA and RSA PKCS1 v1.5 with SHA-256, SHA-384 or SHA-512, and Ed25519.',
   ),
   csr_signature_invalid: badRequest('CSR signature is invalid'),
   validity_malformed: badRequest(

@@ -1,5 +1,5 @@
 /**
- * A certificate request (PKCS #10, RFC 2986) proves that its sender has a key, and says nothing else: the key is all that leaves
+ * A certification request (RFC 2986) proves that its sender has a key, and says nothing else: the key is all that leaves
  * here. Names and attributes are stepped over, never read (`docs/protocol.md` clause 12.3, X-2).
  */
 import { createPublicKey, verify } from 'node:crypto';
@@ -22,7 +22,7 @@ interface Algorithm {
 
 const CURVES: readonly KeyKind[] = ['P-256', 'P-384'];
 
-/** AlgorithmIdentifiers in full: ECDSA without parameters (RFC 5758), RSA PKCS #1 v1.5 with NULL (RFC 4055), Ed25519 (RFC 8410). */
+/** AlgorithmIdentifiers in full: ECDSA without parameters (RFC 5758), RSA PKCS1 v1.5 with NULL (RFC 4055), Ed25519 (RFC 8410). */
 const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
   '300a06082a8648ce3d040302': { kinds: CURVES, hash: 'sha256' },
   '300a06082a8648ce3d040303': { kinds: CURVES, hash: 'sha384' },

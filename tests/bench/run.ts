@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { measureCertificates } from './certificates.ts';
 import { measureCryptography } from './cryptography.ts';
 import { table } from './figures.ts';
 import { measureNode } from './node.ts';
@@ -61,6 +62,8 @@ async function run({ requests, json }: Options): Promise<void> {
   say('the cryptography of one request, alone');
   const cryptography = await measureCryptography();
   figures.push(...cryptography.figures);
+  say('certificates');
+  figures.push(...measureCertificates());
   say('the server, with a constant answer and with the road of a request');
   figures.push(...(await measureServer()));
   say('the binary under load, in a cluster of two');

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bytesOf } from '../../../core/ca/der.ts';
 import { LEAF_LIFE_DEFAULT_MS } from '../../../core/limits.ts';
 import { base64, concat, hex, utf8 } from '../../../core/wire/bytes.ts';
 import vectors from '../../vectors/ca.json' with { type: 'json' };
@@ -41,11 +42,18 @@ const good = [
   rsaSigning(2_048),
   rsaSigning(8_192),
 ];
+/** A key of small order and a signature that needs no private key: workerd's own verification takes it. */
+const forged = {
+  spki: bytesOf(`302a300506032b657003210001${'00'.repeat(31)}`),
+  algorithm: ALGORITHM.ed25519,
+  sign: () => bytesOf(`01${'00'.repeat(63)}`),
+};
 const csrs = [
   ...good.map((signing) => csrOf(signing)),
   ...good.map((signing) => csrOf(signing, {}, (signature) => flipped(signature, signature.length - 1))),
   ...good.map((signing) => csrOf(signing, {}, () => new Uint8Array(0))),
   ...good.map((signing) => csrOf(signing, {}, (signature) => concat(signature, Uint8Array.of(0)))),
+  csrOf(forged),
   csrOf(secp256k1Signing()),
   csrOf(rsaSigning(2_048, { exponent: 2n ** 31n - 1n })),
   csrOf(rsaSigning(1_024)),
