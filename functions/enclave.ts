@@ -93,7 +93,9 @@ function readSettings(): Settings | string {
 
 /** As many as a node takes, and never so many that it could open no connection of its own. */
 function connectionsMax(): number {
-  const { userLimits } = process.report.getReport() as unknown as { userLimits: { open_files: { soft: number | string } } };
+  // Without the network: for that part it would look names up.
+  const report = Object.assign(process.report, { excludeNetwork: true });
+  const { userLimits } = report.getReport() as unknown as { userLimits: { open_files: { soft: number | string } } };
   const files = Number(userLimits.open_files.soft);
   return Number.isNaN(files) ? CONNECTIONS_MAX : Math.min(CONNECTIONS_MAX, Math.floor((files * CONNECTIONS_FILES_PERCENT) / 100));
 }
