@@ -16,7 +16,7 @@ export interface BinaryTarget {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, '.simulation', 'binaries');
 /** Each is 150 MB: what no run has asked for in this time goes. */
-const UNUSED_MS_MAX = 60 * 60_000;
+const UNUSED_MS_MAX = 20 * 60_000;
 /** A build takes seconds; a lock that is older was left by a run that was killed. */
 const BUILD_MS_MAX = 60_000;
 const POLL_MS = 50;
