@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { caPublicKey, signAsCa } from '../../../core/crypto/ca-key.ts';
 import { createVault } from '../../../core/crypto/vault.ts';
 import { deriveAppKey, deriveInternalKey, secretHash } from '../../../core/crypto/kdf.ts';
 import { CANDIDATES_PER_EPOCH_MAX } from '../../../core/limits.ts';
@@ -84,6 +85,31 @@ describe('a secret', () => {
       expect(vault.settle([usable(1)]).installed).toHaveLength(1);
       expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(1), derivation));
     }
+  });
+});
+
+describe('the CA key of a secret', () => {
+  const message = new Uint8Array(10);
+  it('signs for exactly that secret', () => {
+    const vault = installed(1);
+    expect(vault.caPublicKey(e0, hashOfSecret(1))).toEqual(caPublicKey(secretOf(1), e0));
+    expect(vault.signAsCa(e0, hashOfSecret(1), message)).toEqual(signAsCa(secretOf(1), e0, message));
+    expect(vault.holdsExactly(e0, hashOfSecret(1))).toBe(true);
+  });
+  it.each([
+    ['of another epoch', e1, hashOfSecret(1)],
+    ['of another secret', e0, hashOfSecret(2)],
+  ])('is not that %s', (_what, epoch, hash) => {
+    const vault = installed(1);
+    vault.keepCandidate(e0, secretOf(2), none);
+    vault.keepCandidate(e1, secretOf(1), none);
+    expect(vault.holdsExactly(epoch, hash)).toBe(false);
+    expect([vault.caPublicKey(epoch, hash), vault.signAsCa(epoch, hash, message)]).toEqual([undefined, undefined]);
+  });
+  it('S-C2 goes when its epoch is gone', () => {
+    const vault = installed(1);
+    vault.settle([gone()]);
+    expect([vault.caPublicKey(e0, hashOfSecret(1)), vault.signAsCa(e0, hashOfSecret(1), message)]).toEqual([undefined, undefined]);
   });
 });
 
