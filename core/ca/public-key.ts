@@ -11,21 +11,19 @@ import type { Element } from './der.ts';
 
 export type KeyKind = 'P-256' | 'P-384' | 'Ed25519' | 'RSA';
 
-/** SubjectPublicKeyInfo up to the key itself. RFC 5480 (named curve, the point uncompressed) and RFC 8410. */
-const FIXED: readonly { kind: KeyKind; head: Uint8Array; keyBytes: number; isGood: (key: Uint8Array) => boolean }[] = [
+/** SubjectPublicKeyInfo up to the key itself, whose length it fixes. RFC 5480 (named curve, the point uncompressed) and RFC 8410. */
+const FIXED: readonly { kind: KeyKind; head: Uint8Array; isGood: (key: Uint8Array) => boolean }[] = [
   {
     kind: 'P-256',
     head: bytesOf('3059301306072a8648ce3d020106082a8648ce3d030107034200'),
-    keyBytes: 65,
     isGood: (key) => p256.utils.isValidPublicKey(key, false),
   },
   {
     kind: 'P-384',
     head: bytesOf('3076301006072a8648ce3d020106052b81040022036200'),
-    keyBytes: 97,
     isGood: (key) => p384.utils.isValidPublicKey(key, false),
   },
-  { kind: 'Ed25519', head: bytesOf('302a300506032b6570032100'), keyBytes: 32, isGood: isEd25519Key },
+  { kind: 'Ed25519', head: bytesOf('302a300506032b6570032100'), isGood: isEd25519Key },
 ];
 
 /** rsaEncryption with its NULL (RFC 3279 §2.3.1). */
@@ -33,7 +31,7 @@ const RSA_ALGORITHM = bytesOf('300d06092a864886f70d0101010500');
 
 /** The kind of a SubjectPublicKeyInfo, or `undefined` when it is none that is taken. */
 export function kindOfKey(spki: Element): KeyKind | undefined {
-  const fixed = FIXED.find(({ head, keyBytes }) => spki.whole.length === head.length + keyBytes && startsWith(spki.whole, head));
+  const fixed = FIXED.find(({ head }) => startsWith(spki.whole, head));
   if (fixed) return fixed.isGood(spki.whole.subarray(fixed.head.length)) ? fixed.kind : undefined;
   return isRsaKey(spki) ? 'RSA' : undefined;
 }

@@ -64,6 +64,7 @@ describe('what is read', () => {
     ['half a child', '300102'],
     ['a tag in the long form', '3f810100'],
     ['a tag in the long form inside', '30049f810100'],
+    ['a tag in the long form that reads as a short one', '30049f020100'],
     ['the end-of-contents tag', '30020000'],
     ['a SEQUENCE that claims to be primitive', '1000'],
     ['a SET that claims to be primitive', '30021100'],

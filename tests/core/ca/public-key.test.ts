@@ -111,6 +111,10 @@ describe('an RSA key', () => {
     ],
     ['its numbers bare', sequence(bytesOf('300d06092a864886f70d0101010500'), sequence(integer(n), integer(e)))],
     ['unused bits', sequence(bytesOf('300d06092a864886f70d0101010500'), encodeDer(0x03, bytesOf('01'), sequence(integer(n), integer(e))))],
+    [
+      'an OCTET STRING of its numbers',
+      sequence(bytesOf('300d06092a864886f70d0101010500'), encodeDer(0x04, bytesOf('00'), sequence(integer(n), integer(e)))),
+    ],
     ['no bits', sequence(bytesOf('300d06092a864886f70d0101010500'), encodeDer(0x03))],
     ['no NULL', sequence(bytesOf('300b06092a864886f70d010101'), encodeDer(0x03, bytesOf('00'), sequence(integer(n), integer(e))))],
     [
