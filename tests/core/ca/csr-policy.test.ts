@@ -2,12 +2,13 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { keyOfCsr } from '../../../core/ca/csr-policy.ts';
-import { bytesOf, encodeDer, objectId, sequence } from '../../../core/ca/der.ts';
+import { bytesOf, childrenOf, encodeDer, objectId, parseDer, sequence } from '../../../core/ca/der.ts';
 import { encodePem } from '../../../core/ca/pem.ts';
 import { CSR_BYTES_MAX, CSR_DEPTH_MAX } from '../../../core/limits.ts';
 import { concat, hex, utf8 } from '../../../core/wire/bytes.ts';
 import { asView, flipped, reasonOf } from '../fakes.ts';
 import { ALGORITHM, algorithmOf, commonName, csrOf, ecSigning, ed25519Signing, rsaSigning, secp256k1Signing } from './fixtures.ts';
+import type { Element } from '../../../core/ca/der.ts';
 import type { CsrParts, Signing } from './fixtures.ts';
 
 const p256 = ecSigning('P-256');
@@ -111,26 +112,20 @@ describe('a request is malformed when', () => {
     expect(reason(csrOf(p256, { attributes: encodeDer(0xa0, nested(CSR_DEPTH_MAX - 3)) }))).toBe('none'));
   it.each([0, 1, 7, 8, 0xff])('its signature says that %i of its bits are unused, unless it is 0', (unused) => {
     const bytes = csrOf(p256);
-    const at = bytes.length - lengthOfSignature(bytes) - 1;
-    bytes[at] = unused;
+    elementsOf(bytes)[2].content[0] = unused;
     expect(reason(bytes)).toBe(unused === 0 ? 'none' : 'csr_malformed');
   });
   it('its signature is empty to the last bit', () =>
-    expect(reason(sequence(innerOf(good), ALGORITHM.ecdsaSha256, encodeDer(0x03)))).toBe('csr_malformed'));
+    expect(reason(sequence(elementsOf(good)[0].whole, ALGORITHM.ecdsaSha256, encodeDer(0x03)))).toBe('csr_malformed'));
 });
 
 function nested(levels: number): Uint8Array {
   return levels === 0 ? new Uint8Array(0) : sequence(nested(levels - 1));
 }
 
-/** Of a request whose signature is an ECDSA one at its end. */
-function lengthOfSignature(csr: Uint8Array): number {
-  const at = [70, 71, 72, 69].find((length) => csr[csr.length - length] === 0x30 && csr[csr.length - length + 1] === length - 2);
-  return at as number;
-}
-
-function innerOf(csr: Uint8Array): Uint8Array {
-  return csr.subarray(3, 3 + 3 + (csr[5] as number));
+/** What is signed, the algorithm and the signature. */
+function elementsOf(csr: Uint8Array): [Element, Element, Element] {
+  return childrenOf(parseDer(csr, CSR_DEPTH_MAX) as Element) as [Element, Element, Element];
 }
 
 describe('a request is refused for its key when', () => {
