@@ -3,6 +3,7 @@
  * process without seeing each other.
  */
 import { createAuthorizer } from './auth/caller.ts';
+import { createBudget } from './auth/budget.ts';
 import { createNonces } from './auth/nonces.ts';
 import { createRate } from './auth/rate.ts';
 import { createReplays } from './auth/replays.ts';
@@ -21,6 +22,7 @@ import { Refusal } from './errors.ts';
 import * as limits from './limits.ts';
 import { hex } from './wire/bytes.ts';
 import type { Authorizer } from './auth/caller.ts';
+import type { Budget } from './auth/budget.ts';
 import type { Nonces } from './auth/nonces.ts';
 import type { Rate } from './auth/rate.ts';
 import type { Replays } from './auth/replays.ts';
@@ -56,13 +58,14 @@ export interface KmsDependencies {
 
 /** A node as its handlers see it: its ports but for chain and network, which only its rooms reach. */
 export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
-  /** By the node's clock. */
-  readonly bootedAtMs: number;
+  /** By the node's clock as it goes now: one that is set after the boot moves the boot with it. */
+  readonly bootedAtMs: () => number;
   readonly view: ChainView;
   readonly vault: Vault;
   readonly nonces: Nonces;
   readonly authorizer: Authorizer;
   readonly callerRate: Rate;
+  readonly bodiesInFlight: Budget;
   readonly usedNonces: Replays;
   readonly usedSignatures: Replays;
   readonly usedEnvelopes: Replays;
@@ -74,6 +77,7 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
 export function createKms(dependencies: KmsDependencies): Kms {
   const { chain, fetch, ...ports } = dependencies;
   const { identity, profile, clock, random, signer, recover, box, log } = ports;
+  const bootedAtElapsedMs = clock.elapsedMs();
   const incarnation = random.bytes(INCARNATION_BYTES);
   const view = createChainView({ chain, clock, profile });
   const vault = createVault();
@@ -112,7 +116,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
   log('node.booted', { wallet: identity.wallet, profile: profile.name, incarnation: hex(incarnation) });
   return {
     ...ports,
-    bootedAtMs: clock.nowMs(),
+    bootedAtMs: () => clock.nowMs() - (clock.elapsedMs() - bootedAtElapsedMs),
     view,
     vault,
     nonces,
@@ -125,13 +129,16 @@ export function createKms(dependencies: KmsDependencies): Kms {
 }
 
 /** What is remembered of callers: how often they ask, and what they used up. */
-function createCallerMemories(clock: Clock): Pick<Kms, 'callerRate' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
+function createCallerMemories(
+  clock: Clock,
+): Pick<Kms, 'callerRate' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
   return {
     callerRate: createRate(clock, {
       perSecond: limits.CALLER_REQUESTS_PER_SECOND,
       burst: limits.CALLER_REQUESTS_BURST,
       keysMax: limits.CALLERS_CACHED_MAX,
     }),
+    bodiesInFlight: createBudget({ perOwnerMax: limits.BODIES_PER_WALLET_BYTES_MAX, totalMax: limits.BODIES_TOTAL_BYTES_MAX }),
     usedNonces: createReplays(clock, {
       lifetimeMs: limits.NONCE_LIFETIME_MS + 2 * limits.NONCE_AHEAD_MAX_MS,
       perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,

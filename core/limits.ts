@@ -65,15 +65,18 @@ export const UNKNOWN_CACHE_MS = 2 * SECOND_MS;
 
 /** The path and query of a request. The longest key of 512 bytes, escaped, fits three times. */
 export const REQUEST_URL_CHARS_MAX = 4 * KIB;
-/** The body of a sealed request: an envelope is hex over base64, so a 1 MiB value needs 2.7 MiB. */
-export const REQUEST_BODY_BYTES_MAX = 3 * MIB;
+/** The sealed body of a derivation: path and context of 256 bytes each, every character escaped, as hex. */
+export const DERIVE_BODY_BYTES_MAX = 16 * KIB;
+/** Bodies that are being read or worked on: what one app, or all together, can make a node hold. A node that is killed forgets its secret. */
+export const BODIES_PER_WALLET_BYTES_MAX = 16 * MIB;
+export const BODIES_TOTAL_BYTES_MAX = 64 * MIB;
 /** A half-sent body hangs for ever on every host: the time a caller has to send it. */
 export const REQUEST_BODY_MS_MAX = 10 * SECOND_MS;
 /** From the first byte of work to the answer, whatever Odyn and the chain do. */
 export const REQUEST_MS_MAX = 15 * SECOND_MS;
 
-/** Of that, what a request may take once it was proven: the rest is for signing the refusal that says so. */
-export const ADMITTED_MS_MAX = 12 * SECOND_MS;
+/** The end of that, kept for signing the refusal that says so. */
+export const SIGNING_MS_MAX = 3 * SECOND_MS;
 
 /** `path` and `context` of a derivation, in UTF-8 bytes. */
 export const DERIVE_PATH_BYTES_MAX = 256;
@@ -223,6 +226,10 @@ export const CLIENT_READING_MS = 10 * SECOND_MS;
 export const CLIENT_ATTEMPT_MS = 5 * SECOND_MS;
 /** One call of the client, whatever happens. */
 export const CLIENT_CALL_MS = 30 * SECOND_MS;
+/** What an app may choose for either: a timer holds 31 bits of milliseconds, and fires at once for more. */
+export const CLIENT_WAIT_MS_MAX = 2 ** 31 - 1;
+/** Objects inside objects in what an app sends: one that holds itself ends here. */
+export const CLIENT_BODY_DEPTH_MAX = 64;
 /** How often a call goes over all nodes. */
 export const CLIENT_ROUNDS_MAX = 3;
 /** Between two rounds, up to twice as long: clients that fail together do not come back together. */

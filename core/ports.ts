@@ -9,6 +9,8 @@ import type { Envelope } from './wire/envelope.ts';
 export interface Clock {
   /** Milliseconds since 1970. */
   nowMs(): number;
+  /** Milliseconds since some moment, never back and never in jumps: for what setting the clock must not change. */
+  elapsedMs(): number;
   /** Resolves after `ms`, or rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -2,7 +2,13 @@
 import { chooseEpoch } from '../core/chain/epochs.ts';
 import { Refusal } from '../core/errors.ts';
 import { parseEpoch } from '../core/identity.ts';
-import { DERIVE_CONTEXT_BYTES_MAX, DERIVE_LENGTH_DEFAULT_BYTES, DERIVE_LENGTH_MAX_BYTES, DERIVE_PATH_BYTES_MAX } from '../core/limits.ts';
+import {
+  DERIVE_BODY_BYTES_MAX,
+  DERIVE_CONTEXT_BYTES_MAX,
+  DERIVE_LENGTH_DEFAULT_BYTES,
+  DERIVE_LENGTH_MAX_BYTES,
+  DERIVE_PATH_BYTES_MAX,
+} from '../core/limits.ts';
 import { usableEpochs } from '../core/cluster/readiness.ts';
 import { safeNumber } from '../core/chain/registry.ts';
 import { base64, utf8 } from '../core/wire/bytes.ts';
@@ -11,7 +17,7 @@ import type { EpochChoice } from '../core/chain/epochs.ts';
 import type { Epoch } from '../core/identity.ts';
 import type { Kms } from '../core/kms.ts';
 import type { JsonObject } from '../core/wire/json.ts';
-import type { Work } from './sealed.ts';
+import type { Endpoint, Work } from './sealed.ts';
 
 export interface DeriveRequest {
   readonly path: string;
@@ -21,13 +27,15 @@ export interface DeriveRequest {
   readonly epoch: Epoch | 'current' | undefined;
 }
 
-export const derive: Work = (kms, caller, request) => {
+const work: Work = (kms, caller, request) => {
   const { path, context, lengthBytes, epoch: named } = parseDeriveRequest(request);
   const epoch = epochFor(kms, named, caller.appCreatedAtMs);
   const key = kms.vault.appKey({ appId: caller.appId, epoch, path, context, lengthBytes });
   if (!key) throw new Refusal('fetching_secret', `epoch ${epoch}`);
   return { app_id: safeNumber(caller.appId), path, context, length: lengthBytes, key: base64(key), epoch, block: caller.blockNumber };
 };
+
+export const derive: Endpoint = { work, bodyBytesMax: DERIVE_BODY_BYTES_MAX };
 
 /** Throws a reason for the first field that is wrong. */
 export function parseDeriveRequest(request: JsonObject): DeriveRequest {

@@ -44,7 +44,7 @@ function authenticateRequest(kms: Kms, request: Request): RequestProof {
   const { pathname: path, search: query } = new URL(request.url);
   const target = { method: request.method, authority: registeredAuthority(kms), path, query, headers: request.headers };
   const { profile, bootedAtMs, clock, recover } = kms;
-  return verifyRequestSignature(target, { chainId: profile.chainId, bootedAtMs, clock, recover });
+  return verifyRequestSignature(target, { chainId: profile.chainId, bootedAtMs: bootedAtMs(), clock, recover });
 }
 
 /** Host and port under which the registry knows this node, a default port left out. What `Host` says is the sender's. */

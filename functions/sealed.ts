@@ -3,7 +3,7 @@
  * seal, sign. What works at its end sees a caller and a parsed request, nothing of the wire. Plaintext has no road at all.
  */
 import { Refusal } from '../core/errors.ts';
-import { ADMITTED_MS_MAX, REQUEST_BODY_BYTES_MAX, REQUEST_MS_MAX } from '../core/limits.ts';
+import { REQUEST_MS_MAX, SIGNING_MS_MAX } from '../core/limits.ts';
 import { hex, parseHex, parseUtf8 } from '../core/wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../core/wire/envelope.ts';
 import { canonicalJson, parseJsonObject } from '../core/wire/json.ts';
@@ -20,28 +20,41 @@ import type { Refuse } from './reply.ts';
 /** What an endpoint does for a caller. Synchronous: judged and done in one stretch. */
 export type Work = (kms: Kms, caller: Caller, request: JsonObject) => Json;
 
-export function sealed(kms: Kms, work: Work): (request: Request, refuse: Refuse) => Promise<Response> {
-  return (request, refuse) => withDeadline(kms.clock, REQUEST_MS_MAX, 'deadline_exceeded', travel(kms, work, request, refuse));
+export interface Endpoint {
+  readonly work: Work;
+  readonly bodyBytesMax: number;
 }
 
-async function travel(kms: Kms, work: Work, request: Request, refuse: Refuse): Promise<Response> {
+export function sealed(kms: Kms, endpoint: Endpoint): (request: Request, refuse: Refuse) => Promise<Response> {
+  return (request, refuse) => withDeadline(kms.clock, REQUEST_MS_MAX, 'deadline_exceeded', travel(kms, endpoint, request, refuse));
+}
+
+async function travel(kms: Kms, endpoint: Endpoint, request: Request, refuse: Refuse): Promise<Response> {
+  const signBeforeMs = kms.clock.elapsedMs() + REQUEST_MS_MAX - SIGNING_MS_MAX;
   requireServing(kms);
   const proof = authenticate(kms, request);
   const caller = await kms.authorizer.authorize(proof.wallet);
+  const leftMs = signBeforeMs - kms.clock.elapsedMs();
+  if (leftMs <= 0) throw new Refusal('deadline_exceeded', 'spent on judging the caller');
+  // Before the proof is used up: an app over its rate costs no signature, and may send the same request again.
+  if (!kms.callerRate.take(caller.wallet)) throw new Refusal('rate_limited', caller.wallet);
   useUp(kms, proof);
-  const answer = withDeadline(kms.clock, ADMITTED_MS_MAX, 'deadline_exceeded', admitted(kms, work, request, proof, caller));
+  const answer = withDeadline(kms.clock, leftMs, 'deadline_exceeded', admitted(kms, endpoint, request, proof, caller));
   // From here on the request was its sender's own, so an error is signed as well: nobody between can forge one.
   return proof.form === 'platform' ? await answer : await signAnswer(kms, proof, await answer.catch(refuse));
 }
 
-async function admitted(kms: Kms, work: Work, request: Request, proof: Proof, caller: Caller): Promise<Response> {
-  if (!kms.callerRate.take(caller.wallet)) throw new Refusal('rate_limited', caller.wallet);
-  const parsed = parseJsonObject(await open(kms, caller, proof, request));
-  if (!parsed) throw new Refusal('request_malformed');
-  // A body may take its time: who was good when it began must still be, and the node too.
-  const current = await kms.authorizer.authorize(proof.wallet);
-  requireServing(kms);
-  return await answerSealed(kms, current, proof, work(kms, current, parsed));
+async function admitted(kms: Kms, { work, bodyBytesMax }: Endpoint, request: Request, proof: Proof, caller: Caller): Promise<Response> {
+  const answer = kms.bodiesInFlight.hold(caller.wallet, bodyBytesMax, async () => {
+    const parsed = parseJsonObject(await open(kms, caller, proof, request, bodyBytesMax));
+    if (!parsed) throw new Refusal('request_malformed');
+    // A body may take its time: who was good when it began must still be, and the node too.
+    const current = await kms.authorizer.authorize(proof.wallet);
+    requireServing(kms);
+    return await answerSealed(kms, current, proof, work(kms, current, parsed));
+  });
+  if (!answer) throw new Refusal('rate_limited', `bodies in flight of ${caller.wallet}`);
+  return await answer;
 }
 
 function requireServing(kms: Kms): void {
@@ -49,8 +62,8 @@ function requireServing(kms: Kms): void {
   if (gate.kind === 'waiting') throw new Refusal(gate.reason, gate.detail);
 }
 
-async function open(kms: Kms, caller: Caller, proof: Proof, request: Request): Promise<string> {
-  const body = await readBody(request, 'application/json', REQUEST_BODY_BYTES_MAX, kms.clock);
+async function open(kms: Kms, caller: Caller, proof: Proof, request: Request, bodyBytesMax: number): Promise<string> {
+  const body = await readBody(request, 'application/json', bodyBytesMax, kms.clock);
   compareBody(proof, body);
   const text = parseUtf8(body);
   const outcome = text === undefined ? ({ kind: 'malformed' } as const) : parseEnvelope(text);

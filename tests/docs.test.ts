@@ -181,11 +181,15 @@ describe('R-9 the protocol', () => {
       ['3. Proofs', `less than ${seconds(limits.SIGNATURE_AHEAD_MAX_MS)} after the node's boot`],
       ['1. Terms', `more than ${seconds(limits.HEAD_AHEAD_MAX_MS)} ahead`],
       ['5. The sealed road', `deadline of ${seconds(limits.REQUEST_MS_MAX)}`],
-      ['5. The sealed road', `a proven request has ${limits.ADMITTED_MS_MAX / 1_000} to itself`],
+      ['5. The sealed road', `the last ${limits.SIGNING_MS_MAX / 1_000} are kept for signing`],
+      [
+        '5. The sealed road',
+        `${limits.BODIES_PER_WALLET_BYTES_MAX / 1_048_576} MiB of a wallet, ${limits.BODIES_TOTAL_BYTES_MAX / 1_048_576} MiB in all`,
+      ],
       ['5. The sealed road', `${limits.CALLER_REQUESTS_PER_SECOND}/s, burst ${grouped(limits.CALLER_REQUESTS_BURST)}`],
       [
         '5. The sealed road',
-        `${limits.REQUEST_BODY_BYTES_MAX / 1_048_576} MiB counted while streaming, ${seconds(limits.REQUEST_BODY_MS_MAX)}`,
+        `${limits.DERIVE_BODY_BYTES_MAX / 1_024} KiB for a derivation, counted while streaming, ${seconds(limits.REQUEST_BODY_MS_MAX)}`,
       ],
       ['5. The sealed road', `reused for ${seconds(limits.CALLER_CACHE_MS)}; "unknown wallet" for ${seconds(limits.UNKNOWN_CACHE_MS)}`],
       ['5. The sealed road', `share ${limits.UNKNOWN_WALLETS_PER_SECOND}/s, burst ${limits.UNKNOWN_WALLETS_BURST}`],

@@ -18,20 +18,31 @@ export interface Replays {
   size(): number;
 }
 
+/** Both must be over: a clock that is set forward and back again makes nothing forgotten too early. */
+interface Expiry {
+  readonly elapsedMs: number;
+  readonly clockMs: number;
+}
+
 /** Who holds much stops before the memory is full; the rest is kept for those who hold little. */
 function roomFor(held: number, totalMax: number): number {
   return held < REPLAYS_OWNER_RESERVE_MAX ? totalMax : Math.floor((totalMax * REPLAYS_SHARED_PERCENT) / 100);
 }
 
 export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
-  /** Insertion order is expiry order, because every entry lives equally long. */
-  const expiries = new Map<string, number>();
+  /** Insertion order is the order of `elapsedMs`, because every entry lives equally long. */
+  const expiries = new Map<string, Expiry>();
   const perOwner = new Map<string, number>();
 
-  function forgetExpired(nowMs: number): void {
-    for (const [key, expiresAtMs] of expiries) {
-      if (expiresAtMs > nowMs) return;
+  function forgetExpired(now: Expiry): void {
+    for (const [key, expiry] of expiries) {
+      if (expiry.elapsedMs > now.elapsedMs) return;
       expiries.delete(key);
+      if (expiry.clockMs > now.clockMs) {
+        // Used while the clock was ahead: what was used then may count again.
+        expiries.set(key, { ...expiry, elapsedMs: now.elapsedMs + bounds.lifetimeMs });
+        continue;
+      }
       const owner = key.slice(0, key.indexOf('|'));
       const left = (perOwner.get(owner) ?? 1) - 1;
       if (left > 0) perOwner.set(owner, left);
@@ -41,14 +52,14 @@ export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
 
   return {
     use(owner, value) {
-      const nowMs = clock.nowMs();
-      forgetExpired(nowMs);
+      const now = { elapsedMs: clock.elapsedMs(), clockMs: clock.nowMs() };
+      forgetExpired(now);
       const key = `${owner}|${value}`;
       if (expiries.has(key)) return false;
       const held = perOwner.get(owner) ?? 0;
       if (held >= bounds.perOwnerMax || expiries.size >= roomFor(held, bounds.totalMax))
         throw new Refusal('replay_memory_full', `${held} held by ${owner}`);
-      expiries.set(key, nowMs + bounds.lifetimeMs);
+      expiries.set(key, { elapsedMs: now.elapsedMs + bounds.lifetimeMs, clockMs: now.clockMs + bounds.lifetimeMs });
       perOwner.set(owner, held + 1);
       return true;
     },

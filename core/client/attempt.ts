@@ -7,11 +7,12 @@ import { Refusal } from '../errors.ts';
 import { CLIENT_ANSWER_BYTES_MAX } from '../limits.ts';
 import { hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../wire/envelope.ts';
-import { canonicalJson, parseJsonObject } from '../wire/json.ts';
+import { parseJsonObject } from '../wire/json.ts';
 import { AttemptFailed, KmsError, printable } from './error.ts';
 import { teePointOf } from './keys.ts';
+import type { RequestReason } from '../errors.ts';
 import type { Box, OutboundAnswer } from '../ports.ts';
-import type { Json, JsonObject } from '../wire/json.ts';
+import type { JsonObject } from '../wire/json.ts';
 import type { AttemptOutcome } from './error.ts';
 import type { LiveNode } from './directory.ts';
 import type { ProofLimits, Prove, ProverDependencies, Proven } from './proofs.ts';
@@ -25,38 +26,40 @@ export interface KmsRequest {
   readonly method: 'GET' | 'POST';
   /** With its query, if it has one. */
   readonly path: string;
-  /** Sealed to each node; a `GET` has none. */
-  readonly body: { readonly [name: string]: Json | undefined } | undefined;
+  /** Canonical JSON of an object, sealed to each node; a `GET` has none. */
+  readonly plaintext: string | undefined;
 }
 
 /**
- * Signed refusals that say something of the node, or of the road to it, and nothing final of the request. A host can bring
- * about the first four by altering or holding back the body. The others are a node's view of the chain or of its own memory;
- * our own chain has told us otherwise a moment ago. The rest of 4xx is the request's own fault.
+ * The signed refusals that end a call: each says something of the sealed plaintext alone, which nobody between can alter, by
+ * rules that need neither a clock nor the chain. Every other one leads to the next node, also one that is added later. A host
+ * brings about refusals of the body as it arrived (altered, swollen, cut short, held back); the rest are one node's view of the
+ * chain, its clock, its memory or its load.
  */
-const ANOTHER_NODE_MAY = new Set([
-  'digest_mismatch',
-  'body_too_large',
-  'body_timeout',
-  'content_type_refused',
-  'proof_refused',
-  'envelope_sender_mismatch',
-  'envelope_unopenable',
-  'envelope_replayed',
-  'epoch_unknown',
-  'epoch_retired',
-]);
-const PASSING_STATUSES = new Set([408, 429]);
+const FINAL: ReadonlySet<string> = new Set([
+  'request_malformed',
+  'field_unknown',
+  'path_malformed',
+  'context_malformed',
+  'length_malformed',
+  'epoch_malformed',
+  'csr_too_large',
+  'csr_malformed',
+  'csr_key_refused',
+  'csr_algorithm_refused',
+  'csr_signature_invalid',
+  'validity_malformed',
+] satisfies RequestReason[]);
 
 export async function attempt(
   dependencies: AttemptDependencies,
   node: LiveNode,
-  { method, path, body: plain }: KmsRequest,
+  { method, path, plaintext }: KmsRequest,
   limits: ProofLimits,
 ): Promise<JsonObject> {
   const { box, prove, fetch } = dependencies;
   try {
-    const body = plain && utf8(encodeEnvelope(await box.seal(teeKeyOf(node), canonicalJson(plain))));
+    const body = plaintext === undefined ? undefined : utf8(encodeEnvelope(await box.seal(teeKeyOf(node), plaintext)));
     const request = { method, url: new URL(`${node.url}${path}`).href, body };
     const proven = await prove(dependencies, node, request, limits);
     const answer = await fetch(
@@ -90,8 +93,7 @@ function believe(node: LiveNode, proven: Proven, answer: OutboundAnswer): void {
 function refusalOf(node: LiveNode, answer: OutboundAnswer): Error {
   const { status } = answer;
   const reason = reasonOf(answer) ?? 'unknown';
-  const isFinal = status >= 400 && status < 500 && !PASSING_STATUSES.has(status) && !ANOTHER_NODE_MAY.has(reason);
-  if (!isFinal) return new AttemptFailed('refused', `refuses with ${status} ${reason}`);
+  if (!FINAL.has(reason)) return new AttemptFailed('refused', `refuses with ${status} ${reason}`);
   const told = parseJsonObject(parseUtf8(answer.body) ?? '')?.['message'];
   const message = typeof told === 'string' ? printable(told) : 'It gave no message.';
   return new KmsError('refused', `The cluster refuses this request (${status} ${reason}): ${message}`, {

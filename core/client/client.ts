@@ -5,12 +5,12 @@
  * Kept are the last look at the chain and which node failed last, nothing else.
  */
 import { parseWallet } from '../identity.ts';
-import { CLIENT_ATTEMPT_MS, CLIENT_CALL_MS } from '../limits.ts';
 import { hex } from '../wire/bytes.ts';
+import { choiceOf, requestOf } from './arguments.ts';
 import { attempt } from './attempt.ts';
 import { deriveRequest, epochUnavailable, readDerived, rightEpochs } from './derive.ts';
 import { createDirectory } from './directory.ts';
-import { AttemptFailed, KmsError } from './error.ts';
+import { AttemptFailed } from './error.ts';
 import { createFailover } from './failover.ts';
 import { proveByPlatform, proveBySignature } from './proofs.ts';
 import { Refusal } from '../errors.ts';
@@ -18,19 +18,11 @@ import type { Wallet } from '../identity.ts';
 import type { NetworkProfile } from '../networks.ts';
 import type { Box, ChainReader, Clock, Fetch, Random, Signer } from '../ports.ts';
 import type { JsonObject } from '../wire/json.ts';
+import type { CallOptions, RequestBody } from './arguments.ts';
 import type { KmsRequest } from './attempt.ts';
 import type { DerivedKey, DeriveRequest, KeyOptions } from './derive.ts';
 import type { Known, LiveNode, Self } from './directory.ts';
-
-export interface CallOptions {
-  /** The wallet of a live node: ask this one and no other. */
-  readonly node?: string;
-  readonly signal?: AbortSignal;
-  /** For the whole call; default 30 s. */
-  readonly callMs?: number;
-  /** For one try at one node; default 5 s. */
-  readonly attemptMs?: number;
-}
+import type { Choice } from './failover.ts';
 
 export interface DeriveOptions extends KeyOptions, CallOptions {}
 
@@ -44,7 +36,7 @@ export interface Answered {
 export interface KmsClient {
   derive(path: string, options?: DeriveOptions): Promise<DerivedKey>;
   /** A proven and sealed request to any private endpoint, answered by any one node. Judging the answer is left to the caller. */
-  request(method: KmsRequest['method'], path: string, body?: KmsRequest['body'], options?: CallOptions): Promise<Answered>;
+  request(method: KmsRequest['method'], path: string, body?: RequestBody, options?: CallOptions): Promise<Answered>;
   /** The live nodes, as the chain names them. */
   nodes(): Promise<readonly LiveNode[]>;
 }
@@ -74,13 +66,7 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
   const failover = createFailover({ clock, random, directory });
   const prove = dependencies.proof === 'platform' ? proveByPlatform : proveBySignature;
 
-  async function ask<T>(request: KmsRequest, options: CallOptions, { require, read }: Purpose<T>): Promise<T> {
-    const choice = {
-      only: walletOf(options.node),
-      callMs: options.callMs ?? CLIENT_CALL_MS,
-      attemptMs: options.attemptMs ?? CLIENT_ATTEMPT_MS,
-      signal: options.signal,
-    };
+  async function ask<T>(request: KmsRequest, choice: Choice, { require, read }: Purpose<T>): Promise<T> {
     return await failover.ask(choice, async (node, known, signal) => {
       await require?.(known);
       const tools = { ...dependencies, prove, chainId: profile.chainId, wallet: known.app.wallet };
@@ -96,9 +82,10 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
 
   return {
     async derive(path, options = {}) {
+      const choice = choiceOf(options);
       const asked = deriveRequest(path, options);
       const { epoch: named } = asked;
-      return await ask({ method: 'POST', path: '/kms/derive', body: { ...asked } }, options, {
+      return await ask(requestOf('POST', '/kms/derive', { ...asked }), choice, {
         async require(known) {
           if (!(await isRight(known, named, (right) => right.length > 0))) throw epochUnavailable(named, await directory.known());
         },
@@ -110,18 +97,11 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
       });
     },
     async request(method, path, body, options = {}) {
-      if (!path.startsWith('/')) throw new KmsError('bad_argument', 'path must begin with a slash.');
-      return await ask({ method, path, body }, options, { read: (answer, _known, node) => ({ answer, node: node.wallet }) });
+      const [request, choice] = [requestOf(method, path, body), choiceOf(options)];
+      return await ask(request, choice, { read: (answer, _known, node) => ({ answer, node: node.wallet }) });
     },
     nodes: async () => (await directory.known()).nodes,
   };
-}
-
-function walletOf(text: string | undefined): Wallet | undefined {
-  const wallet = text === undefined ? undefined : parseWallet(text);
-  if (text !== undefined && wallet === undefined)
-    throw new KmsError('bad_argument', 'node must be the wallet of a live node, 0x and 40 hex digits.');
-  return wallet;
 }
 
 /** Asked once: an enclave keeps its keys for its life. */

@@ -45,12 +45,12 @@ export interface ResponseInput {
 }
 
 const COMPONENT = /"(@method|@authority|@path|@query|[a-z0-9!#$%&'*+.^_`|~-]+)"/y;
-const PARAMETER = /;([a-z]+)=(?:(\d{1,12})|"([\x20-\x21\x23-\x5b\x5d-\x7e]*)")/y;
+const PARAMETER = /;([a-z]+)=(?:(0|[1-9]\d{0,11})|"([\x20-\x21\x23-\x5b\x5d-\x7e]*)")/y;
 const KEY_ID = /^erc8128:([1-9]\d{0,15}):(0x[0-9a-fA-F]{40})$/;
 const SIGNATURE_MEMBER = /^eth=:([A-Za-z0-9+/]+={0,2}):$/;
 const DIGEST_MEMBER = /^sha-256=:([A-Za-z0-9+/]{43}=):$/;
 const RESPONSE_COMPONENTS = '("@status" "content-digest" "signature";req;key="eth")';
-const RESPONSE_PARAMS = /^;created=(\d{1,12});keyid="([^"]*)"$/;
+const RESPONSE_PARAMS = /^;created=(0|[1-9]\d{0,11});keyid="([^"]*)"$/;
 const FIELD_VALUE = /^[\x20-\x7e]*$/;
 
 /** The header's one member, or `undefined` when it is anything else: another label, two signatures, an unknown parameter. */

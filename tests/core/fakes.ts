@@ -53,6 +53,8 @@ export function asView(bytes: Uint8Array): Uint8Array {
 
 export interface VirtualClock extends Clock {
   advance(ms: number): void;
+  /** Sets the clock so much forward, or back; no time passes. */
+  set(byMs: number): void;
 }
 
 export const START_MS = 1_770_000_000_000;
@@ -60,9 +62,12 @@ export const START_MS = 1_770_000_000_000;
 /** Whoever sleeps wakes when time is moved past the end of its sleep, or when its signal aborts. */
 export function createClock(startMs = START_MS): VirtualClock {
   let nowMs = startMs;
+  let setMs = 0;
   const sleepers = new Set<{ readonly untilMs: number; readonly wake: () => void }>();
   return {
-    nowMs: () => nowMs,
+    nowMs: () => nowMs + setMs,
+    elapsedMs: () => nowMs - startMs,
+    set: (byMs) => void (setMs += byMs),
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         const sleeper = { untilMs: nowMs + ms, wake: resolve };

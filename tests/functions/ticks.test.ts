@@ -14,6 +14,7 @@ function createTime() {
   const sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
   const clock: Clock = {
     nowMs: () => nowMs,
+    elapsedMs: () => nowMs,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         const sleeper = { atMs: nowMs + ms, wake: resolve };

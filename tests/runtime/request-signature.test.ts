@@ -6,6 +6,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signRequest } from '@slicekit/erc8128';
 import { privateKeyToAccount } from 'viem/accounts';
+import { DERIVE_BODY_BYTES_MAX } from '../../core/limits.ts';
 import { call, platformProof } from '../simulation/platform-client.ts';
 import { answerSigner, exchange, signedRequest } from '../simulation/signed-client.ts';
 import { NODE_KINDS } from '../simulation/node.ts';
@@ -183,7 +184,7 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
       // A client that is still sending may find the connection closed before it reads the answer: then it asks again.
       const outcome = await until('an answer to be read', async () => {
         try {
-          return await exchanged({ body: 'x'.repeat(3 * 1_024 * 1_024 + 1) });
+          return await exchanged({ body: 'x'.repeat(DERIVE_BODY_BYTES_MAX + 1) });
         } catch (error) {
           if (error instanceof TypeError) return undefined;
           throw error;

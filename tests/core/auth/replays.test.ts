@@ -44,6 +44,31 @@ describe('a used value', () => {
   });
 });
 
+describe('U-15 a used value', () => {
+  it('is remembered when the clock is set forward for a moment, before or while it is used', () => {
+    // By the clock alone it would be forgotten as soon as another value came in that moment.
+    const { clock, replays } = make();
+    replays.use('a', 'x');
+    clock.set(10 * LIFETIME_MS);
+    replays.use('b', 'in the future');
+    clock.set(-10 * LIFETIME_MS);
+    expect(replays.use('a', 'x')).toBe(false);
+    clock.advance(5 * LIFETIME_MS);
+    // What was used ten lifetimes ahead may be good until then.
+    expect(replays.use('b', 'in the future')).toBe(false);
+    clock.advance(6 * LIFETIME_MS);
+    expect(replays.use('b', 'in the future')).toBe(true);
+  });
+  it('is remembered for its lifetime when the clock is set forward for good', () => {
+    const { clock, replays } = make();
+    replays.use('a', 'x');
+    clock.set(10 * LIFETIME_MS);
+    expect(replays.use('a', 'x')).toBe(false);
+    clock.advance(LIFETIME_MS);
+    expect(replays.use('a', 'x')).toBe(true);
+  });
+});
+
 describe('a full set', () => {
   it('S-L7 refuses its owner and never evicts', () => {
     const { replays } = make();

@@ -1,13 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KmsError } from '../../../core/client/error.ts';
 import { Refusal } from '../../../core/errors.ts';
-import { CLIENT_VIEW_MS } from '../../../core/limits.ts';
+import { CLIENT_BODY_DEPTH_MAX, CLIENT_VIEW_MS, CLIENT_WAIT_MS_MAX } from '../../../core/limits.ts';
 import { hex, utf8 } from '../../../core/wire/bytes.ts';
 import { encodeEnvelope } from '../../../core/wire/envelope.ts';
+import { wireOf } from '../../../functions/reply.ts';
 import { epochAnswer, hashOf, profile, signerNamed, STATES } from '../fakes.ts';
 import { APP_CREATED_S, createStubCluster, keyOf, keysNamed, passing, plain, refusal, vouch, withHeader } from './stubs.ts';
 import type { AttemptOutcome, KmsErrorCode } from '../../../core/client/error.ts';
 import type { KmsClient } from '../../../core/client/client.ts';
+import type { Reason } from '../../../core/errors.ts';
 import type { OutboundAnswer } from '../../../core/ports.ts';
 import type { Bend, StubCluster, StubNode } from './stubs.ts';
 
@@ -98,9 +101,20 @@ describe('derive', () => {
     ['length 1025', 'x', { length: 1_025 }],
     ['length 1.5', 'x', { length: 1.5 }],
     ['epoch −1', 'x', { epoch: -1 }],
+    ['an epoch as text', 'x', { epoch: '0' }],
+    ['a path that is no text', 5, {}],
+    ['a context that is no text', 'x', { context: null }],
+    ['a length of another type', 'x', { length: 1n }],
     ['a node that is no wallet', 'x', { node: 'node-1' }],
+    ['a node that is no text', 'x', { node: 5 }],
+    ['options that are none', 'x', null],
+    ['a signal that is none', 'x', { signal: {} }],
+    ...[0, -1, 1.5, NaN, Infinity, CLIENT_WAIT_MS_MAX + 1, 3e9, '1000', null].flatMap((ms): [string, string, object][] => [
+      [`callMs ${ms}`, 'x', { callMs: ms }],
+      [`attemptMs ${ms}`, 'x', { attemptMs: ms }],
+    ]),
   ])('refuses %s before anything is asked', async (_what, badPath, options) => {
-    await expect(client.derive(badPath, options)).rejects.toMatchObject({ name: 'KmsError', code: 'bad_argument' });
+    await expect(client.derive(badPath as string, options as object)).rejects.toMatchObject({ name: 'KmsError', code: 'bad_argument' });
     expect(cluster.chain.calls).toEqual([]);
   });
 
@@ -110,6 +124,12 @@ describe('derive', () => {
   ])('takes a path of %i bytes and a length of %i', async (pathBytes, length) => {
     const { key } = await passing(cluster.clock, client.derive('x'.repeat(pathBytes), { context: 'c'.repeat(256), length }));
     expect(key.length).toBe(length);
+  });
+
+  it.each([1, CLIENT_WAIT_MS_MAX])('takes a wait of %i ms', async (ms) => {
+    // The first is over before anything answers, the other is a long time.
+    const outcome = await derive({ callMs: ms }).catch((error: unknown) => error);
+    expect(outcome instanceof KmsError ? outcome.code : 'a key').toBe(ms === 1 ? 'no_answer' : 'a key');
   });
 });
 
@@ -381,13 +401,56 @@ describe('the epoch of an answer', () => {
   });
 });
 
+/** Every reason there is, by what can bring it about. Only the first kind says something final of a request. */
+const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readonly Reason[]>> = {
+  /** What was sealed, alone: no clock, no chain, no byte that is not authenticated. */
+  plaintext: [
+    ...(['request_malformed', 'field_unknown', 'path_malformed', 'context_malformed', 'length_malformed', 'epoch_malformed'] as const),
+    ...(['csr_too_large', 'csr_malformed', 'csr_key_refused', 'csr_algorithm_refused', 'csr_signature_invalid'] as const),
+    'validity_malformed',
+  ],
+  /** Whoever carries the bytes, by altering them, adding to them, cutting them short or holding them back; or a node of another build. */
+  carrier: [
+    ...(['not_found', 'method_not_allowed', 'url_too_long', 'content_type_refused', 'body_too_large', 'body_timeout'] as const),
+    ...(['body_malformed', 'digest_mismatch', 'plaintext_refused', 'envelope_malformed'] as const),
+    ...(['proof_missing', 'proof_form_refused', 'proof_ambiguous', 'timestamp_malformed', 'timestamp_stale'] as const),
+    ...(['nonce_malformed', 'nonce_unknown', 'nonce_expired', 'nonce_replayed'] as const),
+    ...(['signature_malformed', 'signature_invalid', 'component_missing', 'chain_id_mismatch', 'wallet_mismatch'] as const),
+  ],
+  /** One node’s view of the chain, its clock, its memory, its load or its own parts. */
+  node: [
+    ...(['starting', 'zero_wallet', 'odyn_unreachable', 'wallet_changed', 'chain_unreadable', 'chain_stale'] as const),
+    ...(['chain_clock_ahead', 'chain_mismatch', 'not_registered', 'not_live', 'tee_key_mismatch', 'url_refused'] as const),
+    ...(['genesis_not_open', 'awaiting_proposal', 'collecting_endorsements', 'awaiting_activation', 'not_eligible'] as const),
+    ...(['fetching_secret', 'cluster_reset'] as const),
+    ...(['instance_unknown', 'instance_not_active', 'instance_not_verified', 'app_not_active', 'version_not_allowed'] as const),
+    ...(['envelope_sender_mismatch', 'envelope_replayed', 'envelope_unopenable', 'epoch_unknown', 'epoch_retired'] as const),
+    ...(['validity_beyond_ca', 'rate_limited', 'replay_memory_full', 'deadline_exceeded'] as const),
+    ...(['odyn_unavailable', 'chain_unavailable', 'internal'] as const),
+    ...(['url_refused_outbound', 'outbound_timeout', 'outbound_failed', 'outbound_too_large', 'outbound_redirect'] as const),
+  ],
+  /** Said to peers only. */
+  peer: [
+    ...(['peer_not_member', 'peer_proof_refused', 'peer_unreachable', 'peer_answer_odd', 'session_unknown'] as const),
+    ...(['frame_malformed', 'frame_unauthentic', 'frame_replayed', 'handover_not_eligible', 'handover_rate_limited'] as const),
+  ],
+};
+
+/** As the node shows them, each once. */
+function shownBy(...kinds: readonly (keyof typeof REASONS)[]): [number, string][] {
+  const wires = kinds.flatMap((kind) => REASONS[kind]).map((reason) => wireOf(reason));
+  return [...new Map(wires.map(({ status, reason }): [string, [number, string]] => [reason, [status, reason]])).values()];
+}
+
 describe('a signed refusal', () => {
-  it.each([
-    [400, 'path_malformed'],
-    [400, 'field_unknown'],
-    [404, 'not_found'],
-    [413, 'value_too_large'],
-  ])('of the request (%i %s) ends the call, with its reason', async (status, reason) => {
+  it('has every reason that there is in one of the lists', () => {
+    const declared = [...readFileSync(new URL('../../../core/errors.ts', import.meta.url), 'utf8').matchAll(/^ {2}\| '(\w+)'/gm)];
+    const outbound = ['url_refused_outbound', 'outbound_timeout', 'outbound_failed', 'outbound_too_large', 'outbound_redirect'];
+    const names = [...declared.map(([, name = '']) => name), ...outbound];
+    expect(Object.values(REASONS).flat().toSorted()).toEqual([...new Set(names)].toSorted());
+  });
+
+  it.each(shownBy('plaintext'))('of the request (%i %s) ends the call, with its reason', async (status, reason) => {
     for (const node of cluster.nodes) node.bend = async ({ request }) => vouch(node, request, status, refusal(reason, 'why\nnot'));
     const error = await ask();
     expect(error).toMatchObject({ code: 'refused', reason, status });
@@ -395,27 +458,25 @@ describe('a signed refusal', () => {
     expect(cluster.nodes.flatMap(({ asked }) => asked).length).toBe(1);
   });
 
-  it.each([
-    [503, 'fetching_secret'],
-    [500, 'internal'],
-    [429, 'rate_limited'],
-    [429, 'replay_memory_full'],
-    [408, 'body_timeout'],
-    [413, 'body_too_large'],
-    [415, 'content_type_refused'],
-    [400, 'digest_mismatch'],
-    [400, 'envelope_unopenable'],
-    [403, 'proof_refused'],
-    [404, 'epoch_unknown'],
-    [410, 'epoch_retired'],
-  ])('of the node, or brought about by its host (%i %s), leads to the next', async (status, reason) => {
-    const bend =
-      (node: StubNode): Bend =>
-      async ({ request }) =>
-        vouch(node, request, status, refusal(reason));
-    const error = await refuses(bend, 'refused');
-    expect(error.message).toContain(`refuses with ${status} ${reason}`);
-  });
+  it.each([...shownBy('carrier', 'node', 'peer'), [400, 'a_reason_of_tomorrow']] as [number, string][])(
+    'of the node, or brought about by its host (%i %s), leads to the next',
+    async (status, reason) => {
+      const bend =
+        (node: StubNode): Bend =>
+        async ({ request }) =>
+          vouch(node, request, status, refusal(reason));
+      const error = await refuses(bend, 'refused');
+      expect(error.message).toContain(`refuses with ${status} ${reason}`);
+    },
+  );
+
+  it('without a reason leads to the next', () =>
+    refuses(
+      (node) =>
+        async ({ request }) =>
+          vouch(node, request, 400, 'no'),
+      'refused',
+    ));
 });
 
 describe('this app’s own enclave', () => {
@@ -456,6 +517,39 @@ describe('request', () => {
   it('goes to the node’s origin and nowhere else', async () => {
     for (const bad of ['evil', '@evil.example/', '.evil.example/'])
       await expect(client.request('POST', bad, {})).rejects.toMatchObject({ code: 'bad_argument' });
+  });
+
+  const nested = (levels: number): object => (levels === 1 ? {} : { in: nested(levels - 1) });
+  const around: { itself?: object } = {};
+  around.itself = around;
+
+  it.each<[string, readonly unknown[]]>([
+    ['another method', ['PUT', '/kms/derive', {}]],
+    ['a method in small letters', ['post', '/kms/derive', {}]],
+    ['a path that is no text', ['GET', 5]],
+    ['a body of a GET', ['GET', '/kms/derive', {}]],
+    ['a body that is a list', ['POST', '/kms/derive', []]],
+    ['a body that is null', ['POST', '/kms/derive', null]],
+    ['a body that is text', ['POST', '/kms/derive', '{}']],
+    ['a bigint', ['POST', '/kms/derive', { a: 1n }]],
+    ['a function', ['POST', '/kms/derive', { a: () => 1 }]],
+    ['a symbol', ['POST', '/kms/derive', { a: [Symbol('a')] }]],
+    ['a number that is none', ['POST', '/kms/derive', { a: [NaN] }]],
+    ['nothing inside a list', ['POST', '/kms/derive', { a: [undefined] }]],
+    ['a list with a hole', ['POST', '/kms/derive', { a: new Array(1) }]],
+    ['a body that holds itself', ['POST', '/kms/derive', around]],
+    ['a body that is too deep', ['POST', '/kms/derive', nested(CLIENT_BODY_DEPTH_MAX + 1)]],
+    ['options that are none', ['POST', '/kms/derive', {}, 5]],
+    ['a wait that no timer holds', ['POST', '/kms/derive', {}, { attemptMs: 3e9 }]],
+  ])('refuses %s before anything is asked', async (_what, args) => {
+    const request = client.request as (...args: readonly unknown[]) => Promise<unknown>;
+    await expect(request(...args)).rejects.toMatchObject({ name: 'KmsError', code: 'bad_argument' });
+    expect(cluster.chain.calls).toEqual([]);
+  });
+
+  it('takes a body as deep as may be, and a member that is undefined', async () => {
+    const body = { path, context: '', length: 4, left: undefined, deep: nested(CLIENT_BODY_DEPTH_MAX - 1) as {} };
+    expect((await passing(cluster.clock, client.request('POST', '/kms/derive', body))).answer).toMatchObject({ path, length: 4 });
   });
 });
 

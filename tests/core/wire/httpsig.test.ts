@@ -74,6 +74,7 @@ describe('a Signature-Input of a request', () => {
     ['an empty tag', `eth=${INPUT};tag=""`],
     ['times that are texts', `eth=${INPUT.replace('=1770000000', '="1770000000"')}`],
     ['a negative time', `eth=${INPUT.replace('=1770000000', '=-1770000000')}`],
+    ['a time with a leading zero', `eth=${INPUT.replace('=1770000000', '=01770000000')}`],
     ['a fraction of a second', `eth=${INPUT.replace('=1770000000', '=1770000000.5')}`],
     ['something after it', `eth=${INPUT} x`],
   ])('is none with %s', (_what, header) => {
