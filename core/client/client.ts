@@ -6,7 +6,7 @@
  */
 import { parseWallet } from '../identity.ts';
 import { hex } from '../wire/bytes.ts';
-import { choiceOf, requestOf } from './arguments.ts';
+import { choiceOf, kmsRequestOf } from './arguments.ts';
 import { attempt } from './attempt.ts';
 import { deriveRequest, epochUnavailable, readDerived, rightEpochs } from './derive.ts';
 import { createDirectory } from './directory.ts';
@@ -85,7 +85,7 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
       const choice = choiceOf(options);
       const asked = deriveRequest(path, options);
       const { epoch: named } = asked;
-      return await ask(requestOf('POST', '/kms/derive', { ...asked }), choice, {
+      return await ask(kmsRequestOf('POST', '/kms/derive', { ...asked }), choice, {
         async require(known) {
           if (!(await isRight(known, named, (right) => right.length > 0))) throw epochUnavailable(named, await directory.known());
         },
@@ -97,7 +97,7 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
       });
     },
     async request(method, path, body, options = {}) {
-      const [request, choice] = [requestOf(method, path, body), choiceOf(options)];
+      const [request, choice] = [kmsRequestOf(method, path, body), choiceOf(options)];
       return await ask(request, choice, { read: (answer, _known, node) => ({ answer, node: node.wallet }) });
     },
     nodes: async () => (await directory.known()).nodes,
