@@ -19,6 +19,7 @@ import { call } from '../simulation/platform-client.ts';
 import { withoutForeignSignals } from '../simulation/processes.ts';
 import { createWorld, until, untilServing } from '../simulation/world.ts';
 import type { ClientOptions, KmsClient } from '../../core/client/main.ts';
+import type { ByteIntention, Handling } from '../simulation/carrier.ts';
 import type { Exchange, Intention, Reply } from '../simulation/host.ts';
 import type { App, Member, World } from '../simulation/world.ts';
 
@@ -29,9 +30,11 @@ let app: App;
 let other: App;
 let key: string;
 let client: KmsClient;
+/** Whose hosts carry bytes, until the test is over. */
+const tampering: Member[] = [];
 
 beforeAll(async () => {
-  world = await createWorld({ nodes: 3, apps: 2, hosts: true });
+  world = await createWorld({ nodes: 3, kinds: ['worker', 'binary', 'worker'], apps: 2, hosts: true });
   [app, other] = world.apps as [App, App];
   await world.contracts.openGenesis();
   await untilServing(world.members);
@@ -42,7 +45,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => world?.stop());
-afterEach(() => bendAll(undefined));
+afterEach(() => {
+  bendAll(undefined);
+  for (const { host } of tampering.splice(0)) host?.carry(undefined);
+});
 
 function clientOf({ odyn: enclave }: App, options: Partial<ClientOptions> = {}): KmsClient {
   return createClient({ profile: parseProfile(world.profile), chain: world.chain.rpcUrl, keys: odyn(enclave.url), ...options });
@@ -55,6 +61,10 @@ function bend({ host }: Member, intention: Intention | undefined): void {
 
 function bendAll(intention: Intention | undefined): void {
   for (const member of world.members) bend(member, intention);
+}
+
+function memberOf(kind: 'worker' | 'binary'): Member {
+  return world.members[kind === 'worker' ? 0 : 1] as Member;
 }
 
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
@@ -76,6 +86,30 @@ async function survives(attack: (member: Member) => Intention, asker = clientOf(
   expect(bent).toBeDefined();
   expect(hexOf(derived.key)).toBe(key);
   expect(derived.node).not.toBe(bent?.node.odyn.wallet);
+}
+
+/**
+ * The host of one node does this to the bytes of every request for a key; the others are down until that one was asked. The key
+ * must come from them. Resolves with what the node answered to the first such request.
+ */
+async function survivesBytes(victim: Member, handle: (head: string) => Handling, options: object = QUICK): Promise<string> {
+  const answers: Buffer[] = [];
+  let asked = 0;
+  const intend: ByteIntention = (head) => {
+    if (!head.startsWith('POST /kms/derive ')) return undefined;
+    asked += 1;
+    const isFirst = asked === 1;
+    return { ...handle(head), heard: (bytes) => void (isFirst && answers.push(bytes)) };
+  };
+  tampering.push(victim);
+  victim.host?.carry(intend);
+  for (const member of world.members)
+    if (member !== victim) bend(member, (request, forward) => (asked === 0 ? Promise.reject(new Error('down')) : forward(request)));
+  const derived = await clientOf(app).derive(PATH, options);
+  expect(asked).toBeGreaterThan(0);
+  expect(hexOf(derived.key)).toBe(key);
+  expect(derived.node).not.toBe(victim.node.odyn.wallet);
+  return Buffer.concat(answers).toString('latin1');
 }
 
 /** What the node itself would send if its enclave were broken: any body, signed by its wallet for this request. */
@@ -164,6 +198,76 @@ describe('the client gets the right key from another node when one', () => {
     // A signed refusal, and yet no verdict on the request.
     expect(refused).toMatchObject({ status: 400, headers: { signature: expect.stringMatching(/^eth=/) } });
     expect(String(refused?.body)).toContain('digest_mismatch');
+  });
+
+  it.each(['worker', 'binary'] as const)('is a %s whose host carries the bytes, and alters none', async (kind) => {
+    // What the attacks below are made with leaves an honest request whole.
+    const victim = memberOf(kind);
+    const heads: string[] = [];
+    tampering.push(victim);
+    victim.host?.carry((head) => void heads.push(head));
+    expect((await clientOf(app).derive(PATH, { node: victim.node.odyn.wallet })).node).toBe(victim.node.odyn.wallet);
+    expect(heads.filter((head) => head.startsWith('POST /kms/derive ')).length).toBe(1);
+  });
+
+  describe.each(['worker', 'binary'] as const)('is a %s whose host', (kind) => {
+    const length = (head: string, bytes: number) => head.replace(/^content-length: *\d+/im, `content-length: ${bytes}`);
+    const bodyBytes = (head: string) => Number(/^content-length: *(\d+)/im.exec(head)?.[1]);
+    const isSigned = (answer: string) => /^signature: eth=:/im.test(answer);
+
+    it.each([0, 20])('ends the connection after %i bytes of the body', async (bytes) => {
+      const answer = await survivesBytes(memberOf(kind), () => ({ bodyBytesMax: bytes, then: 'half-close' }));
+      // One says so and signs it, the other closes the connection too.
+      if (kind === 'binary') return expect(answer).toBe('');
+      expect(answer).toContain('"body_malformed"');
+      expect(isSigned(answer)).toBe(true);
+    });
+
+    it('ends the connection before the last byte of the body', async () => {
+      await survivesBytes(memberOf(kind), (head) => ({ bodyBytesMax: bodyBytes(head) - 1, then: 'half-close' }));
+    });
+
+    it.each([0, 20])('makes a whole body of its first %i bytes', async (bytes) => {
+      const answer = await survivesBytes(memberOf(kind), (head) => ({ head: length(head, bytes), bodyBytesMax: bytes, then: 'hold' }));
+      expect(answer).toContain('"digest_mismatch"');
+      expect(isSigned(answer)).toBe(true);
+    });
+
+    it('swells the body beyond what is read', async () => {
+      const padding = 4 * 1024 * 1024;
+      const swollen = (head: string) => `${length(head, padding + bodyBytes(head))}${' '.repeat(padding)}`;
+      const answer = await survivesBytes(memberOf(kind), (head) => ({ head: swollen(head), bodyBytesMax: Infinity, then: 'hold' }));
+      expect(answer).toContain('"body_too_large"');
+      expect(isSigned(answer)).toBe(true);
+    });
+
+    it('holds the last byte of the body, for longer than a try may take', async () => {
+      const startedAtMs = Date.now();
+      await survivesBytes(memberOf(kind), (head) => ({ bodyBytesMax: bodyBytes(head) - 1, then: 'hold' }));
+      expect(Date.now() - startedAtMs).toBeGreaterThanOrEqual(QUICK.attemptMs);
+    });
+
+    it('holds the last byte of the body, until the node says so', async () => {
+      const holds = (head: string): Handling => ({ bodyBytesMax: bodyBytes(head) - 1, then: 'hold' });
+      const answer = await survivesBytes(memberOf(kind), holds, { attemptMs: 14_000 });
+      expect(answer).toContain('"body_timeout"');
+      expect(isSigned(answer)).toBe(true);
+    });
+
+    it('alters the content type', async () => {
+      const altered = (head: string) => head.replace(/^content-type: .*$/im, 'content-type: text/plain');
+      const answer = await survivesBytes(memberOf(kind), (head) => ({ head: altered(head), bodyBytesMax: Infinity, then: 'hold' }));
+      // Our client covers the type, so this is no longer its request: refused, unsigned.
+      expect(answer).toContain('"proof_refused"');
+      expect(isSigned(answer)).toBe(false);
+    });
+
+    it('alters the path', async () => {
+      const altered = (head: string) => head.replace('/kms/derive', '/kms/other');
+      const answer = await survivesBytes(memberOf(kind), (head) => ({ head: altered(head), bodyBytesMax: Infinity, then: 'hold' }));
+      expect(answer).toContain('"not_found"');
+      expect(isSigned(answer)).toBe(false);
+    });
   });
 
   it('answers with another app’s response', async () => {

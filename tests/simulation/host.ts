@@ -1,10 +1,13 @@
 /**
  * The host before an enclave: a plain HTTP forwarder that every byte to and from one node passes. By default it is honest;
- * a test gives it an intention, and then it reads, alters, swaps, holds or drops.
+ * a test gives it an intention, and then it reads, alters, swaps, holds or drops. What only bytes can say, it carries as bytes.
  */
 import { createServer } from 'node:http';
+import { createServer as createListener } from 'node:net';
+import { carry } from './carrier.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { ByteIntention } from './carrier.ts';
 
 export interface Exchange {
   readonly method: string;
@@ -25,6 +28,8 @@ export type Intention = (request: Exchange, forward: (request: Exchange) => Prom
 export interface Host {
   readonly url: string;
   intend(intention: Intention | undefined): void;
+  /** Carries bytes instead, from now on; `undefined` makes it a forwarder again. Either cuts the connections of before. */
+  carry(intention: ByteIntention | undefined): void;
   close(): Promise<void>;
 }
 
@@ -32,21 +37,34 @@ const HOP_HEADERS = new Set(['connection', 'content-length', 'transfer-encoding'
 
 export async function startHost(target: () => string): Promise<Host> {
   let intention: Intention | undefined;
+  let byteIntention: ByteIntention | undefined;
+  const sockets = new Set<Socket>();
   const forward = (request: Exchange) => forwardTo(target(), request);
-  const server = createServer((incoming, outgoing) => {
+  const forwarder = createServer((incoming, outgoing) => {
     void serve(incoming, outgoing, async (request) => (intention ? intention(request, forward) : forward(request)));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const listener = createListener({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    if (byteIntention) carry(socket, target(), byteIntention);
+    else forwarder.emit('connection', socket);
+  });
+  const cutAll = () => sockets.forEach((socket) => socket.destroy());
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const { port } = listener.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     intend: (next) => {
       intention = next;
     },
+    carry: (next) => {
+      byteIntention = next;
+      cutAll();
+    },
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+        listener.close(() => resolve());
+        cutAll();
       }),
   };
 }
