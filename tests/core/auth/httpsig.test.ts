@@ -199,7 +199,7 @@ describe('U-15 a request signature', () => {
   });
 });
 
-describe('what the wallet did not sign for this request', () => {
+describe('U-3 what the wallet did not sign for this request', () => {
   it.each(['@method', '@authority', '@path', '@query'])('is refused when %s is not covered', async (name) => {
     const all = ['@method', '@authority', '@path', '@query', 'content-digest'];
     const url = `${ORIGIN}/kms/derive?a=b`;
