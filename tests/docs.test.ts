@@ -82,7 +82,7 @@ describe('R-9 the documents', () => {
     const code = shown(all).join('\n');
     const named = [...code.matchAll(/npm (?:run (?:-s )?)?(\w+)/g)]
       .map((match) => match[1] ?? '')
-      .filter((name) => !['ci', 'pack'].includes(name));
+      .filter((name) => !['ci', 'pack', 'install'].includes(name));
     expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
     const started = [...code.matchAll(/\bnode ((?:docs|tests|build)[\w./-]*)/g)].map((match) => match[1] ?? '');
     const forged = [...code.matchAll(/forge script ([\w./-]+)/g)].map((match) => `contracts/${match[1]}`);
@@ -275,6 +275,28 @@ describe('R-9 operations', () => {
     const text = section(operations, 'Deploy');
     expect(readByScript.filter((name) => !text.includes(`\`${name}`) && !text.includes(`${name}=`))).toEqual([]);
     expect(readByScript.length).toBeGreaterThan(8);
+  });
+});
+
+describe('docs/client.md', () => {
+  const client = read('docs/client.md');
+  const source = globSync('core/client/*.ts', { cwd: ROOT }).map(read).join('\n');
+
+  it('lists every option', () => {
+    const fields = ['ClientOptions', 'KeyOptions', 'CallOptions'].flatMap((name) => {
+      const [, body = ''] = new RegExp(`interface ${name} \\{([^]*?)\\n\\}`).exec(source) ?? [];
+      return [...body.matchAll(/readonly (\w+)\??:/g)].map((match) => match[1] ?? '');
+    });
+    expect(fields.length).toBeGreaterThan(10);
+    expect(tableRows(client).map(([option = '']) => codesIn(option)[0])).toEqual(expect.arrayContaining(fields));
+  });
+
+  it('says of every code what to do', () => {
+    const [, union = ''] = /export type KmsErrorCode =([^]*?);\n/.exec(source) ?? [];
+    const codes = [...union.matchAll(/\| '(\w+)'/g)].map((match) => match[1] ?? '');
+    const rows = tableRows(client.slice(client.indexOf('| code |')));
+    expect(codes.length).toBeGreaterThan(5);
+    expect(rows.map(([code = '', what]) => what && codesIn(code)[0]).toSorted()).toEqual(codes.toSorted());
   });
 });
 
