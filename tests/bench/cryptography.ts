@@ -27,7 +27,7 @@ async function cost(calls: number, work: () => unknown): Promise<number> {
   return median(series);
 }
 
-export async function measureCryptography(): Promise<CryptographyCost> {
+export async function measureCryptography(onProgress: (line: string) => void): Promise<CryptographyCost> {
   const wasmRecover = await createWasmRecover();
   const wallet = createWallet();
   const text = `NovaKMS:AppAuth:${'A'.repeat(56)}:${wallet.address}:1770000000`;
@@ -39,10 +39,13 @@ export async function measureCryptography(): Promise<CryptographyCost> {
   const derivation = { appId: 43n as AppId, epoch: 0 as Epoch, path: 'bench/12345', context: '', lengthBytes: 32 };
 
   const recoverUs = await cost(200, () => wasmRecover(text, signature));
+  onProgress(`recovery, WebAssembly: ${recoverUs.toFixed(0)} µs`);
   const recoverSlowUs = await cost(50, () => recoverWallet(text, signature));
+  onProgress(`recovery, JavaScript: ${recoverSlowUs.toFixed(0)} µs`);
   const signUs = await cost(100, () => wallet.signText(text));
   const openUs = await cost(100, () => node.openFrom(app.teePubkey, request));
   const sealUs = await cost(100, () => node.sealTo(app.teePubkey, answer));
+  onProgress(`signature, opening and sealing: ${(signUs + openUs + sealUs).toFixed(0)} µs`);
   const deriveUs = await cost(500, () => deriveAppKey(secret, derivation));
   return {
     requestUs: recoverUs + signUs + openUs + sealUs,

@@ -1,5 +1,5 @@
 /** The enclave binary under load on a whole cluster: rates of derive, its memory and its start. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createWorld, untilServing } from '../simulation/world.ts';
 import { createLoader } from './loader.ts';
 import { atLeast, figure, median } from './figures.ts';
@@ -24,28 +24,13 @@ function residentBytes(pid: number): number {
   return Number(kib) * 1_024;
 }
 
-/** The one whose environment names this node's Odyn. */
-function processOf({ node }: Member): number {
-  const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && environmentOf(name).includes(`NOVA_KMS_ODYN_URL=${node.odyn.url}`));
-  if (pid === undefined) throw new Error(`no process for ${node.name}`);
-  return Number(pid);
-}
-
-function environmentOf(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-  } catch (error) {
-    // Processes come and go, and some belong to others.
-    if (['ENOENT', 'EACCES', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
-  }
-}
-
 async function createBusyWorld(): Promise<{ world: World; loader: Loader; pid: number }> {
   const world = await createWorld({ nodes: 2, kinds: ['binary', 'binary'], apps: APPS, prepare: true });
   await world.contracts.openGenesis();
   await untilServing(world.members);
   const [member] = world.members as [Member];
+  const { pid } = member.node.binary();
+  if (pid === undefined) throw new Error(`no process for ${member.name}`);
   const { wallet, teePubkey, url } = member.keys();
   const apps = world.apps.map(({ walletKey, odyn }) => ({
     wallet: odyn.wallet,
@@ -54,7 +39,7 @@ async function createBusyWorld(): Promise<{ world: World; loader: Loader; pid: n
     teePubkey: odyn.teePubkey,
   }));
   const node = { port: Number(new URL(url).port), wallet, teePubkey, chainId: world.profile.chainId };
-  return { world, loader: createLoader({ apps, node }), pid: processOf(member) };
+  return { world, loader: createLoader({ apps, node }), pid };
 }
 
 const rateOf = ({ elapsedMs }: Measured, count: number): number => (count * 1_000) / elapsedMs;

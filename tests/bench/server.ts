@@ -63,9 +63,11 @@ async function rate(kind: 'constant' | 'free'): Promise<number> {
   }
 }
 
-export async function measureServer(): Promise<Figure[]> {
+export async function measureServer(onProgress: (line: string) => void): Promise<Figure[]> {
   const constant = await rate('constant');
+  onProgress(`constant answer: ${constant.toFixed(0)}/s`);
   const free = await rate('free');
+  onProgress(`free cryptography: ${free.toFixed(0)}/s`);
   const ratio = figure('of the constant answer, the road without cryptography', (free * 100) / constant, '%');
   return [
     figure('constant answer, POST', constant, 'requests/s', 'the floor: the server, one thread'),

@@ -3,28 +3,15 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { builtBinary } from '../simulation/binaries.ts';
+import { simulatedProfile } from '../simulation/node.ts';
 import { startOdyn } from '../simulation/odyn.ts';
 import { below, figure, median } from './figures.ts';
-import type { ProfileJson } from '../simulation/node.ts';
 import type { Figure } from './figures.ts';
 
 const STARTS = 7;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-const profile: ProfileJson = {
-  name: 'bench',
-  chainId: 31_337,
-  novaAppRegistry: `0x${'11'.repeat(20)}`,
-  kmsRegistry: `0x${'22'.repeat(20)}`,
-  kmsAppId: '1',
-  confirmationBlocks: 2,
-  headAgeMaxMs: 15_000,
-  tickMs: 400,
-  proposalWindowBlocks: 8,
-  peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
-  platformProof: 'accept',
-  trustDomain: 'kms.bench.example',
-};
+const profile = simulatedProfile({ name: 'bench' });
 
 /** Until the first line that `wanted` takes; ends the process. */
 async function untilLine(

@@ -1,5 +1,5 @@
 /** `.simulation/cluster.json`: everything another program needs to be a client of the running cluster. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ProfileJson } from './node.ts';
@@ -78,8 +78,4 @@ export async function readClusterFile(): Promise<ClusterFile> {
       throw new Error('no cluster is running: start one with npm start, in another terminal');
     throw error;
   }
-}
-
-export async function removeClusterFile(): Promise<void> {
-  await rm(CLUSTER_FILE, { force: true });
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { createClient, odyn, parseProfile } from '../../core/client/main.ts';
 import { readClusterFile } from './cluster-file.ts';
+import { parsed, UsageError } from './usage.ts';
 
 const USAGE = `npm run derive -- --path PATH [options]
   --context TEXT   separates keys of one path
@@ -12,15 +13,13 @@ const USAGE = `npm run derive -- --path PATH [options]
   --platform       prove by the platform's older form
   --json           the whole answer`;
 
-async function derive(): Promise<number> {
+async function derive(): Promise<void> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean', default: false } as const;
   const options = { path: text, context: text, length: text, epoch: text, node: text, app: text, platform: flag, json: flag, help: flag };
-  const { values } = parseArgs({ options });
-  if (values.help || !values.path) {
-    console.log(values.help ? USAGE : `--path is missing\n\n${USAGE}`);
-    return values.help ? 0 : 2;
-  }
+  const { values } = parsed(() => parseArgs({ options }));
+  if (values.help) return console.log(USAGE);
+  if (!values.path) throw new UsageError('--path is missing');
   const cluster = await readClusterFile();
   const app = named(cluster.apps, values.app ?? 'app-1');
   const kms = createClient({
@@ -37,7 +36,6 @@ async function derive(): Promise<number> {
   });
   const shown = Buffer.from(key).toString('hex');
   console.log(values.json ? JSON.stringify({ key: shown, ...rest }) : shown);
-  return 0;
 }
 
 function named<T extends { readonly name: string }>(all: readonly T[], name: string): T {
@@ -47,8 +45,9 @@ function named<T extends { readonly name: string }>(all: readonly T[], name: str
 }
 
 try {
-  process.exitCode = await derive();
+  await derive();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  const isUsage = error instanceof UsageError;
+  console.error(isUsage ? `${error.message}\n\n${USAGE}` : error instanceof Error ? error.message : error);
+  process.exitCode = isUsage ? 2 : 1;
 }

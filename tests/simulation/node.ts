@@ -17,6 +17,25 @@ export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'nov
   readonly novaAppRegistry: string;
 };
 
+/** What the simulated network is, as data: the same fields that a real network has. The addresses are nobody's. */
+export function simulatedProfile(changes: Partial<ProfileJson> = {}): ProfileJson {
+  return {
+    name: 'simulation',
+    chainId: 31_337,
+    novaAppRegistry: `0x${'11'.repeat(20)}`,
+    kmsRegistry: `0x${'22'.repeat(20)}`,
+    kmsAppId: '1',
+    confirmationBlocks: 2,
+    headAgeMaxMs: 15_000,
+    tickMs: 400,
+    proposalWindowBlocks: 8,
+    peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
+    platformProof: 'accept',
+    trustDomain: 'kms.simulation.example',
+    ...changes,
+  };
+}
+
 export interface NodeLogLine {
   readonly time: string;
   readonly level: string;

@@ -90,6 +90,22 @@ describe('a run', () => {
     await expect.poll(() => isAlive(chain), waitMs).toBe(false);
   });
 
+  it('leaves no process and no file behind on a second signal, while a cleanup hangs', async () => {
+    const file = join(directory, 'kept');
+    writeFileSync(file, '');
+    const hanging = `keeper.keepCleanup(() => new Promise(() => console.log('hanging')))`;
+    const { run, chain, output } = await startRun(`keeper.keepFile(${JSON.stringify(file)}); ${hanging}; console.log('kept'); ${wait}`);
+    run.stdin?.end('go');
+    await expect.poll(output, waitMs).toContain('kept');
+    run.kill('SIGINT');
+    await expect.poll(output, waitMs).toContain('hanging');
+    expect(existsSync(file)).toBe(true);
+    run.kill('SIGINT');
+    expect((await once(run, 'close'))[0]).toBe(130);
+    await expect.poll(() => isAlive(chain), waitMs).toBe(false);
+    expect(existsSync(file)).toBe(false);
+  });
+
   it('leaves its processes to the next run when it is killed outright', async () => {
     const { run, chain } = await startRun('');
     run.kill('SIGKILL');

@@ -14,9 +14,11 @@ export interface Keeper {
   /** Writes down the children that libraries started, workerd among them. */
   keepChildren(): void;
   keepCleanup(cleanup: () => void | Promise<void>): void;
+  /** A file that is to go with the run, also when its process ends at once. It need not be there yet. */
+  keepFile(path: string): void;
   /** Ends everything, the last kept first. Later calls await the first. Throws an AggregateError when cleanups failed. */
   end(): Promise<void>;
-  /** For the last moment of a process, where nothing can be awaited: SIGKILL to all that is kept. */
+  /** For the last moment of a process, where nothing can be awaited: SIGKILL to all that is kept, and its files removed. */
   endAbruptly(): void;
 }
 
@@ -41,6 +43,7 @@ export async function startKeeper(pidFile: string): Promise<Keeper> {
   await sweep(pidFile);
   const owner = identify(process.pid);
   const kept: ProcessIdentity[] = [];
+  const files = new Set<string>();
   const steps: (() => void | Promise<void>)[] = [];
   let ending: Promise<void> | undefined;
 
@@ -50,6 +53,11 @@ export async function startKeeper(pidFile: string): Promise<Keeper> {
     kept.push(identity);
     steps.push(() => endProcess(identity));
     if (owner !== undefined) writePidFile(pidFile, { owner, processes: kept.filter(isAlive) });
+  }
+
+  /** Once: what another run writes there later is its own. */
+  function removeFile(path: string): void {
+    if (files.delete(path)) rmSync(path, { force: true });
   }
 
   async function endAll(): Promise<void> {
@@ -69,8 +77,15 @@ export async function startKeeper(pidFile: string): Promise<Keeper> {
     keepProcess,
     keepChildren: () => childPids().forEach(keepProcess),
     keepCleanup: (cleanup) => void steps.push(cleanup),
+    keepFile(path) {
+      files.add(path);
+      steps.push(() => removeFile(path));
+    },
     end: () => (ending ??= endAll()),
-    endAbruptly: () => kept.filter(isAlive).forEach((identity) => sendSignal(identity, 'SIGKILL')),
+    endAbruptly() {
+      kept.filter(isAlive).forEach((identity) => sendSignal(identity, 'SIGKILL'));
+      files.forEach(removeFile);
+    },
   };
 }
 
@@ -86,7 +101,7 @@ export async function runKept<Result>(pidFile: string, body: (keeper: Keeper) =>
   }
 }
 
-/** Hooks the ends of this process. A second signal of impatience kills what is left at once. */
+/** Hooks the ends of this process. A second signal of impatience kills what is left at once, and removes the files that were kept. */
 export function guardProcess(keeper: Keeper): () => void {
   const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
   let isEnding = false;

@@ -3,9 +3,10 @@
  * `--once` ends after the table.
  */
 import { parseArgs } from 'node:util';
-import { CLUSTER_FILE, describeCluster, removeClusterFile, writeClusterFile } from './cluster-file.ts';
+import { CLUSTER_FILE, describeCluster, writeClusterFile } from './cluster-file.ts';
 import { elapsed, narrate, table } from './narrate.ts';
 import { AnotherRun } from './processes.ts';
+import { parsed, UsageError } from './usage.ts';
 import { createWorld, untilServing, WORLDS_FOLDER } from './world.ts';
 import { buildClient } from '../../build.mjs';
 import { createClient, KmsError, odyn, parseProfile } from '../../core/client/main.ts';
@@ -54,17 +55,6 @@ function readOptions(): Options | undefined {
   return { nodes: count('--nodes', values.nodes, NODES_MIN), apps: count('--apps', values.apps, 1), once: values.once, json: values.json };
 }
 
-class UsageError extends Error {}
-
-/** parseArgs throws a TypeError for an option that it does not know; so does much else, elsewhere. */
-function parsed<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
 function count(name: string, text: string, min: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < min || value > COUNT_MAX)
@@ -96,7 +86,7 @@ async function run(options: Options): Promise<number> {
     await untilServing(world.members);
     const rows = await deriveEverywhere(world);
     const agree = rows.every((row) => row.key !== null && row.key === rows[0]?.key);
-    world.onStop(removeClusterFile);
+    world.keepFile(CLUSTER_FILE);
     await writeClusterFile(world);
     // Programs that are tried beside a cluster that stays import the client as a package.
     if (!options.once) await buildClient();

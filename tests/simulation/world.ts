@@ -8,7 +8,7 @@ import { buildWorker } from '../../build.mjs';
 import { startAnvil } from './anvil.ts';
 import { compileContracts, deployContracts, pcrsOf } from './contracts.ts';
 import { startHost } from './host.ts';
-import { startNode } from './node.ts';
+import { simulatedProfile, startNode } from './node.ts';
 import { createBox } from './odyn/box.ts';
 import { startOdyn } from './odyn.ts';
 import { guardProcess, startKeeper } from './processes.ts';
@@ -78,33 +78,14 @@ export interface World {
   addNode(name: string, kind?: NodeKind): Promise<Member>;
   register(member: Member): Promise<void>;
   addApp(name: string): Promise<App>;
-  /** Runs before anything is stopped, however this process ends. */
-  onStop(cleanup: () => Promise<void>): void;
+  /** Removed before anything is stopped, however this process ends. */
+  keepFile(path: string): void;
   stop(): Promise<void>;
 }
 
 export const WORLDS_FOLDER = fileURLToPath(new URL('../../.simulation/', import.meta.url));
 const NODE_PCRS = pcrsOf(1);
 const BLOCK_SECONDS = 1;
-
-/** What the simulated network is, as data: the same fields that a real network has. */
-function profileOf(contracts: Contracts, changes: Partial<ProfileJson>): ProfileJson {
-  return {
-    name: 'simulation',
-    chainId: contracts.chainId,
-    novaAppRegistry: contracts.novaAppRegistry,
-    kmsRegistry: contracts.kmsRegistry,
-    kmsAppId: String(contracts.kmsAppId),
-    confirmationBlocks: 2,
-    headAgeMaxMs: 15_000,
-    tickMs: 400,
-    proposalWindowBlocks: 8,
-    peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
-    platformProof: 'accept',
-    trustDomain: 'kms.simulation.example',
-    ...changes,
-  };
-}
 
 /** What every world needs once: the worker's bundle and the compiled contracts. */
 export async function prepareWorlds(): Promise<void> {
@@ -139,7 +120,9 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
   keeper.keepCleanup(() => chain.stop());
   progress('deploying the contracts');
   const contracts = await deployContracts(chain, options.minOperators ?? Math.max(2, options.nodes), NODE_PCRS);
-  const profile = profileOf(contracts, options.profile ?? {});
+  const { chainId, novaAppRegistry, kmsRegistry, kmsAppId } = contracts;
+  const addresses = { chainId, novaAppRegistry, kmsRegistry, kmsAppId: String(kmsAppId) };
+  const profile = simulatedProfile({ ...addresses, ...options.profile });
   const chainHost = options.chainHost ? await startHost(() => chain.rpcUrl) : undefined;
   if (chainHost) keeper.keepCleanup(() => chainHost.close());
   const members: Member[] = [];
@@ -208,7 +191,7 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
     addNode,
     register,
     addApp,
-    onStop: (cleanup) => keeper.keepCleanup(cleanup),
+    keepFile: (path) => keeper.keepFile(path),
     stop,
   };
 }

@@ -15,6 +15,8 @@ export interface SpawnOptions {
 }
 
 export interface SpawnedBinary {
+  /** Of a process that could be started. */
+  readonly pid: number | undefined;
   /** Both outputs, line by line. */
   readonly lines: readonly string[];
   /** The exit code, or the signal that killed it, once both outputs are read to their end. */
@@ -52,6 +54,7 @@ export function spawnBinary(path: string, { args = [], env = {}, heard, onSpawn 
   // Whoever waits for the port hears of it; nobody has to.
   listening.promise.catch(() => undefined);
   return {
+    pid: child.pid,
     lines,
     ended,
     port: listening.promise,
