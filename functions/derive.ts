@@ -19,7 +19,7 @@ import type { Kms } from '../core/kms.ts';
 import type { JsonObject } from '../core/wire/json.ts';
 import type { Endpoint, Work } from './sealed.ts';
 
-export interface DeriveRequest {
+interface DeriveRequest {
   readonly path: string;
   readonly context: string;
   readonly lengthBytes: number;
@@ -38,7 +38,7 @@ const work: Work = (kms, caller, request) => {
 export const derive: Endpoint = { work, bodyBytesMax: DERIVE_BODY_BYTES_MAX };
 
 /** Throws a reason for the first field that is wrong. */
-export function parseDeriveRequest(request: JsonObject): DeriveRequest {
+function parseDeriveRequest(request: JsonObject): DeriveRequest {
   if (unknownMember(request, ['path', 'context', 'length', 'epoch']) !== undefined) throw new Refusal('field_unknown');
   const { path, context = '', length = DERIVE_LENGTH_DEFAULT_BYTES, epoch } = request;
   if (!isDerivationText(path, DERIVE_PATH_BYTES_MAX) || path === '') throw new Refusal('path_malformed');

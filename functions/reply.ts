@@ -7,7 +7,7 @@ import { canonicalJson } from '../core/wire/json.ts';
 import type { Reason } from '../core/errors.ts';
 import type { Json } from '../core/wire/json.ts';
 
-export type Code =
+type Code =
   | 'bad_request'
   | 'unauthorized'
   | 'forbidden'

@@ -2,6 +2,7 @@
  * The one road of a private request (`docs/protocol.md` clause 5): ready, authenticate, authorize, rate, open, parse, work,
  * seal, sign. What works at its end sees a caller and a parsed request, nothing of the wire. Plaintext has no road at all.
  */
+import { withDeadline } from '../core/deadline.ts';
 import { Refusal } from '../core/errors.ts';
 import { REQUEST_MS_MAX, SIGNING_MS_MAX } from '../core/limits.ts';
 import { hex, parseHex, parseUtf8 } from '../core/wire/bytes.ts';
@@ -10,7 +11,6 @@ import { canonicalJson, parseJsonObject } from '../core/wire/json.ts';
 import { readBody } from './body.ts';
 import { authenticate, compareBody, signAnswer, signForPlatform, useUp } from './proofs.ts';
 import { envelopeReply } from './reply.ts';
-import { withDeadline } from '../core/deadline.ts';
 import type { Caller } from '../core/auth/standing.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Json, JsonObject } from '../core/wire/json.ts';

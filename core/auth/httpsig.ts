@@ -58,7 +58,8 @@ export function checkBody({ bodyDigest }: RequestProof, body: Uint8Array): void 
 function checkTimes({ created, expires }: RequestParams, { clock, bootedAtMs }: RequestSignatureDependencies): void {
   const nowMs = clock.nowMs();
   const [createdMs, expiresMs] = [created * 1_000, expires * 1_000];
-  if (expiresMs <= createdMs || expiresMs - createdMs > SIGNATURE_LIFE_MAX_MS) throw new Refusal('timestamp_malformed', 'lives too long');
+  if (expiresMs <= createdMs) throw new Refusal('timestamp_malformed', 'ends before it begins');
+  if (expiresMs - createdMs > SIGNATURE_LIFE_MAX_MS) throw new Refusal('timestamp_malformed', 'lives too long');
   if (createdMs > nowMs + SIGNATURE_AHEAD_MAX_MS) throw new Refusal('timestamp_stale', `created ${createdMs - nowMs} ms from now`);
   if (nowMs >= expiresMs + SIGNATURE_LATE_MAX_MS) throw new Refusal('timestamp_stale', `expired ${nowMs - expiresMs} ms ago`);
   // A signature from before this boot was created at most this far ahead of it.

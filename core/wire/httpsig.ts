@@ -38,12 +38,13 @@ export interface RequestTarget {
   readonly headers: Headers;
 }
 
-export interface ResponseInput {
+interface ResponseInput {
   readonly created: number;
   readonly keyId: KeyId;
   readonly text: string;
 }
 
+// Sticky: `lastIndex` is set before each use, so nothing is kept between two calls.
 const COMPONENT = /"(@method|@authority|@path|@query|[a-z0-9!#$%&'*+.^_`|~-]+)"/y;
 const PARAMETER = /;([a-z]+)=(?:(0|[1-9]\d{0,11})|"([\x20-\x21\x23-\x5b\x5d-\x7e]*)")/y;
 const KEY_ID = /^erc8128:([1-9]\d{0,15}):(0x[0-9a-fA-F]{40})$/;
@@ -151,7 +152,7 @@ export function responseBase(status: number, contentDigest: string, requestSigna
   ].join('\n');
 }
 
-export function encodeKeyId({ chainId, wallet }: KeyId): string {
+function encodeKeyId({ chainId, wallet }: KeyId): string {
   return `erc8128:${chainId}:${wallet}`;
 }
 
