@@ -104,12 +104,22 @@ describe('a request signature', () => {
     expect([bodiless.wallet, bodiless.bodyDigest]).toEqual([app.wallet, undefined]);
   });
 
-  it.each([0, 1, 27, 28])('is taken or refused by its signer, not by the form of v (%i)', async (v) => {
+  /** The same signature with its parity, 0 or 1, written as a `v` of the test's choice. */
+  async function withV(vOf: (parity: number) => number): Promise<Request> {
     const request = await signed();
     const bytes = signatureOf(request);
-    const own = (bytes[64] as number) % 27 === v % 27;
-    bytes[64] = v;
-    expect(verdict(bent(request, 'signature', () => `eth=${encodeSignature(bytes)}`))).toBe(own ? 'none' : 'wallet_mismatch');
+    bytes[64] = vOf((bytes[64] as number) % 27);
+    return bent(request, 'signature', () => `eth=${encodeSignature(bytes)}`);
+  }
+
+  it('takes v 27 for 0 and 28 for 1', async () => {
+    expect(verdict(await withV((parity) => parity))).toBe('none');
+    expect(verdict(await withV((parity) => parity + 27))).toBe('none');
+  });
+
+  it('refuses the other v', async () => {
+    expect(verdict(await withV((parity) => 1 - parity))).toBe('wallet_mismatch');
+    expect(verdict(await withV((parity) => 28 - parity))).toBe('wallet_mismatch');
   });
 });
 
