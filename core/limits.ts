@@ -183,10 +183,22 @@ export const RELAY_GAS_PERCENT = 130n;
 export const HTTP_HEADERS_BYTES_MAX = 16 * KIB;
 /** Who sends headers byte by byte, or none at all, holds a connection this long. */
 export const HTTP_HEADERS_MS_MAX = 10 * SECOND_MS;
-/** The same for a request with its body, also one that nobody reads any more; handlers ask for less. */
+/** The same for a request with its body; handlers ask for less. */
 export const HTTP_REQUEST_MS_MAX = 30 * SECOND_MS;
-/** From a request to the last byte of its answer: who reads byte by byte holds an answer this long. */
+/** From a request to the last byte of its answer, pipelined or not: who reads byte by byte, or not at all, holds it this long. */
 export const HTTP_EXCHANGE_MS_MAX = 60 * SECOND_MS;
+/**
+ * After an answer to a request whose body is still coming, the connection ends. Closed at once it would be reset, and the answer
+ * lost to a client that first sends all and then reads; so what comes is thrown away for this long, up to the largest body and more.
+ */
+export const HTTP_LINGER_MS_MAX = 2 * SECOND_MS;
+export const HTTP_LINGER_BYTES_MAX = SYNC_BODY_BYTES_MAX + MIB;
+/**
+ * A chunk costs the node a microsecond or more and its sender six bytes: so many of a body may be tiny, the others have to be of
+ * this size on average. The smallest packets of a network are larger.
+ */
+export const HTTP_BODY_CHUNKS_FREE = 256;
+export const HTTP_BODY_CHUNK_BYTES_MIN = 64;
 /** Longer than the minute after which load balancers drop a connection, so that they do it first. */
 export const HTTP_IDLE_MS_MAX = 75 * SECOND_MS;
 /** How often these times are looked at. */

@@ -11,11 +11,13 @@ import {
   HTTP_HEADERS_BYTES_MAX,
   HTTP_HEADERS_MS_MAX,
   HTTP_IDLE_MS_MAX,
+  HTTP_LINGER_BYTES_MAX,
+  HTTP_LINGER_MS_MAX,
   HTTP_PIPELINED_MAX,
   HTTP_REQUEST_MS_MAX,
   STOP_CHECK_MS,
 } from '../core/limits.ts';
-import { bodyOf, requestOf } from './incoming.ts';
+import { bodyOf, isBodyComing, requestOf } from './incoming.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Clock, Log } from '../core/ports.ts';
@@ -42,11 +44,13 @@ export interface HttpServer {
 }
 
 interface Connection {
-  /** Requests without a finished answer. */
-  unanswered: number;
-  /** How many looks of the watch its oldest exchange has seen. */
-  looks: number;
+  /** At which look of the watch each request without a finished answer came, the oldest first. */
+  readonly asked: number[];
   newest: IncomingMessage | undefined;
+  /** How many bytes had left when output last moved, or was empty, and at which look that was. */
+  sent: number;
+  sentAt: number;
+  isLeaving: boolean;
 }
 
 /** Rejects when the address cannot be listened on. */
@@ -55,6 +59,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const connections = new Map<Socket, Connection>();
   const stopped = new AbortController();
   let isStopping = false;
+  let looks = 0;
   const server = createServer({
     maxHeaderSize: HTTP_HEADERS_BYTES_MAX,
     headersTimeout: HTTP_HEADERS_MS_MAX,
@@ -62,20 +67,20 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     keepAliveTimeout: HTTP_IDLE_MS_MAX,
     connectionsCheckingInterval: HTTP_CHECK_MS,
     noDelay: true,
+    // Asked for in `requestOf`: what Node answers by itself is not counted here.
+    requireHostHeader: false,
   });
   server.maxConnections = connectionsMax;
 
   function take(incoming: IncomingMessage, outgoing: ServerResponse, invite?: () => void): void {
     const connection = connections.get(incoming.socket);
-    if (!connection || connection.unanswered >= HTTP_PIPELINED_MAX) return void incoming.socket.destroy();
-    if (connection.unanswered === 0) connection.looks = 0;
-    connection.unanswered += 1;
+    if (!connection || connection.asked.length >= HTTP_PIPELINED_MAX) return void incoming.socket.destroy();
+    connection.asked.push(looks);
     connection.newest = incoming;
     outgoing.once('close', () => {
-      connection.unanswered -= 1;
-      connection.looks = 0;
-      // What is left of an unread body is thrown away, for as long as the whole request may take.
-      if (!incoming.complete) incoming.removeAllListeners('data').resume();
+      connection.asked.shift();
+      // A body that came whole and was left unread would keep the next request out.
+      if (incoming.complete && !incoming.readableEnded) incoming.removeAllListeners('data').resume();
     });
     void respond(incoming, outgoing, invite).catch((error: unknown) => {
       log('server.failed', { detail: String(error) });
@@ -89,12 +94,13 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     if (typeof request === 'number') return bare(outgoing, request);
     const response = await answer(request);
     const bytes = response.body === null ? undefined : new Uint8Array(await response.arrayBuffer());
+    if (isBodyComing(incoming)) await clock.sleep(0);
     // The client left: there is nobody to answer.
     if (incoming.socket.destroyed) return;
     const headers = [...response.headers].flat();
     if (bytes) headers.push('content-length', String(bytes.length));
-    // A body that was announced and not invited may come or not: what follows could be taken for it.
-    if (isStopping || (invite && !incoming.complete)) headers.push('connection', 'close');
+    // Of a body that is still coming, or was not invited and may come or not, nobody reads the end.
+    if (isStopping || isBodyComing(incoming)) headers.push('connection', 'close');
     outgoing.writeHead(response.status, headers);
     outgoing.end(bytes);
   }
@@ -103,26 +109,54 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   async function watch(): Promise<void> {
     while (!stopped.signal.aborted) {
       await clock.sleep(HTTP_CHECK_MS, stopped.signal).catch(() => undefined);
+      looks += 1;
       for (const [socket, connection] of connections) {
-        connection.looks += 1;
-        if (connection.unanswered > 0 && connection.looks * HTTP_CHECK_MS > HTTP_EXCHANGE_MS_MAX) socket.destroy();
+        const sent = socket.bytesWritten - socket.writableLength;
+        if (socket.writableLength === 0 || sent !== connection.sent) Object.assign(connection, { sent, sentAt: looks });
+        const oldest = Math.min(connection.sentAt, connection.asked[0] ?? looks);
+        if ((looks - oldest) * HTTP_CHECK_MS > HTTP_EXCHANGE_MS_MAX) socket.destroy();
       }
     }
   }
 
-  const inFlight = (): number => [...connections.values()].reduce((sum, { unanswered }) => sum + unanswered, 0);
+  /** Says the last, and lets what the client still sends come to nothing for a while: as bytes, which nobody parses. */
+  async function leave(socket: Socket, connection: Connection, last = ''): Promise<void> {
+    if (connection.isLeaving) return;
+    connection.isLeaving = true;
+    let bytes = 0;
+    socket.end(last);
+    // A paused connection goes on in the next turn, and only while Node's parser still has it.
+    socket.resume();
+    await clock.sleep(0);
+    socket.removeAllListeners('data').on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length;
+      if (bytes > HTTP_LINGER_BYTES_MAX) socket.destroy();
+    });
+    await clock.sleep(HTTP_LINGER_MS_MAX, stopped.signal).catch(() => undefined);
+    socket.destroy();
+  }
+
+  const inFlight = (): number => [...connections.values()].reduce((sum, { asked }) => sum + asked.length, 0);
+  const isBusy = (): boolean => [...connections.values()].some(({ asked, isLeaving }) => asked.length > 0 || isLeaving);
 
   server.on('connection', (socket: Socket) => {
-    connections.set(socket, { unanswered: 0, looks: 0, newest: undefined });
+    const connection: Connection = { asked: [], newest: undefined, sent: 0, sentAt: looks, isLeaving: false };
+    connections.set(socket, connection);
     socket.once('close', () => connections.delete(socket));
+    // Node calls it after the last answer of a connection, also while its client still sends, who is then reset.
+    const destroySoon = socket.destroySoon.bind(socket);
+    socket.destroySoon = () => (connection.newest && isBodyComing(connection.newest) ? void leave(socket, connection) : destroySoon());
   });
   server.on('request', take);
   server.on('checkContinue', (incoming, outgoing) => take(incoming, outgoing, () => outgoing.writeContinue()));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const { unanswered = 0, newest } = connections.get(socket as Socket) ?? {};
+  // Those but "100-continue", which are refused.
+  server.on('checkExpectation', take);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const connection = connections.get(socket);
     // In the middle of an exchange a status of ours would be read as part of another answer.
-    if (!socket.writable || unanswered > 0 || (newest && !newest.complete)) socket.destroy();
-    else socket.end(statusLine(statusOf(error)), () => socket.destroy());
+    const isAmidst = !connection || connection.asked.length > 0 || connection.newest?.complete === false;
+    if (isAmidst || !socket.writable) socket.destroy();
+    else void leave(socket, connection, statusLine(statusOf(error)));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -136,7 +170,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     async stop(msMax) {
       isStopping = true;
       const closed = new Promise((resolve) => server.close(resolve));
-      for (let waitedMs = 0; inFlight() > 0 && waitedMs < msMax; waitedMs += STOP_CHECK_MS) await clock.sleep(STOP_CHECK_MS);
+      for (let waitedMs = 0; isBusy() && waitedMs < msMax; waitedMs += STOP_CHECK_MS) await clock.sleep(STOP_CHECK_MS);
       const cut = inFlight();
       stopped.abort();
       server.closeAllConnections();

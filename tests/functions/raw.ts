@@ -1,6 +1,6 @@
 /** HTTP as bytes: what a well-behaved client would never send, and exactly what comes back. */
 import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import type { Socket, TcpNetConnectOpts } from 'node:net';
 
 export interface Wire {
   readonly socket: Socket;
@@ -13,9 +13,9 @@ export interface Wire {
   received(pattern: RegExp): Promise<string>;
 }
 
-export function open(url: string): Promise<Wire> {
+export function open(url: string, options: Pick<TcpNetConnectOpts, 'allowHalfOpen'> = {}): Promise<Wire> {
   const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
+  const socket = connect({ port: Number(port), host: hostname, ...options });
   let text = '';
   const watchers = new Set<() => void>();
   socket.on('data', (chunk: Buffer) => {

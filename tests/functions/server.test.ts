@@ -1,6 +1,16 @@
 /** The server by itself, on a real port, spoken to in bytes: what it hands on, what it refuses, and how it ends. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { HTTP_CHECK_MS, HTTP_EXCHANGE_MS_MAX, HTTP_HEADERS_BYTES_MAX, HTTP_PIPELINED_MAX } from '../../core/limits.ts';
+import {
+  HTTP_BODY_CHUNK_BYTES_MIN,
+  HTTP_BODY_CHUNKS_FREE,
+  HTTP_CHECK_MS,
+  HTTP_EXCHANGE_MS_MAX,
+  HTTP_HEADERS_BYTES_MAX,
+  HTTP_LINGER_BYTES_MAX,
+  HTTP_LINGER_MS_MAX,
+  HTTP_PIPELINED_MAX,
+  SYNC_BODY_BYTES_MAX,
+} from '../../core/limits.ts';
 import { systemClock } from '../../core/platform/system.ts';
 import { startServer } from '../../functions/server.ts';
 import { exchange, open, statuses } from './raw.ts';
@@ -33,6 +43,33 @@ async function serve(
 
 const END = 'connection: close\r\n\r\n';
 const bodyIn = (text: string) => JSON.parse(/\r\n\r\n(\{.*\})/s.exec(text)?.[1] ?? 'null') as Record<string, string> | null;
+
+const LOOKS_MAX = HTTP_EXCHANGE_MS_MAX / HTTP_CHECK_MS;
+
+/** Time goes on by looks of the server only: each ends every sleep that was begun before it, but for those of no time. */
+function clockOfLooks(): { readonly clock: Clock; look(count: number): Promise<void>; slept(): readonly number[] } {
+  const slept: number[] = [];
+  const wake: (() => void)[] = [];
+  const sleep: Clock['sleep'] = async (ms, signal) => {
+    if (ms === 0) return await systemClock.sleep(0, signal);
+    await new Promise<void>((resolve, reject) => {
+      slept.push(ms);
+      wake.push(resolve);
+      signal?.addEventListener('abort', () => reject(new Error('aborted')));
+    });
+  };
+  return {
+    clock: { ...systemClock, sleep },
+    async look(count) {
+      for (let left = count; left > 0; left -= 1) {
+        for (const end of wake.splice(0)) end();
+        // What was woken acts, and sleeps again.
+        await new Promise(setImmediate);
+      }
+    },
+    slept: () => slept,
+  };
+}
 
 /** Resolves from outside. */
 function gate(): { readonly opened: Promise<void>; open(): void } {
@@ -244,20 +281,17 @@ describe('bounds', () => {
       await reader?.cancel();
       return new Response('enough', { status: 413 });
     });
-    const wire = await open(url);
-    wire.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n${'a'.repeat(4_000_000)}`);
-    await wire.received(/413[^]*enough$/);
-    wire.send(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n${END}a`);
-    expect(statuses(await wire.closed)).toEqual([413, 413]);
+    const text = await exchange(url, `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n${'a'.repeat(1_000_000)}`);
+    expect(text).toMatch(/413[^]*connection: close[^]*enough$/);
   });
 
-  it.each(['unread', 'begun'])('throw away a body that is left %s, and the connection goes on', async (path) => {
+  it.each(['unread', 'begun'])('keep a connection whose body came whole and was left %s', async (path) => {
     const { url } = await serve(async (request) => {
       if (request.url.endsWith('/begun')) await request.body?.getReader().read();
       return request.url.endsWith('/begun') ? Response.json({ body: '' }) : await tell(request);
     });
     const wire = await open(url);
-    wire.send(`POST /${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n${'a'.repeat(4_000_000)}`);
+    wire.send(`POST /${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n${'a'.repeat(3_000)}`);
     wire.send(`POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n${END}a`);
     const text = await wire.closed;
     expect([statuses(text), [...text.matchAll(/"body":"(\w*)"/g)].map((match) => match[1])]).toEqual([
@@ -276,15 +310,7 @@ describe('bounds', () => {
   });
 
   it('end an exchange that a slow reader draws out, and no other', async () => {
-    let looks = 0;
-    let hasted = false;
-    const clock: Clock = {
-      nowMs: systemClock.nowMs,
-      sleep: async (ms, signal) => {
-        await systemClock.sleep(hasted ? 1 : ms, signal);
-        looks += 1;
-      },
-    };
+    const { clock, look } = clockOfLooks();
     const large = new Uint8Array(32_000_000);
     const { url } = await serve(async (request) => new Response(request.url.endsWith('/large') ? large : 'small'), { clock });
     const [slow, idle] = await Promise.all([open(url), open(url)]);
@@ -293,14 +319,111 @@ describe('bounds', () => {
     slow.socket.pause();
     idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await idle.received(/small$/);
-    hasted = true;
-    const before = looks;
-    await expect.poll(() => looks, { timeout: 10_000 }).toBeGreaterThan(before + HTTP_EXCHANGE_MS_MAX / HTTP_CHECK_MS + 1);
+    await look(LOOKS_MAX + 1);
     slow.socket.resume();
     expect((await slow.closed).length).toBeLessThan(large.length);
     idle.send(`GET / HTTP/1.1\r\nHost: x\r\n${END}`);
     expect(statuses(await idle.closed)).toEqual([200, 200]);
   });
+
+  it('count for each of pipelined requests from its own beginning, not from the end of the answer before', async () => {
+    const { clock, look } = clockOfLooks();
+    const { url } = await serve(async () => new Response(new Uint8Array(16_000_000)), { clock });
+    const slow = await open(url);
+    slow.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(4));
+    await slow.received(/200 OK/);
+    slow.socket.pause();
+    await look(LOOKS_MAX - 1);
+    slow.socket.resume();
+    await slow.received(/200 OK[^]*200 OK/);
+    slow.socket.pause();
+    await look(2);
+    slow.socket.resume();
+    expect(statuses(await slow.closed).length).toBeLessThan(4);
+  });
+
+  it.each([
+    ['an unknown expectation', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: nothing\r\n\r\n', 417],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
+  ])('hold for answers without a handler, too: %s, asked again and again by who never reads', async (_what, asked, status) => {
+    const { url, server } = await serve();
+    const wire = await open(url);
+    wire.socket.pause();
+    for (let count = 0; count < 100; count += 1) wire.send(asked.repeat(2_000));
+    // Whoever is not read from any more has its writing broken off.
+    await wire.closed;
+    expect(await server.stop(5_000)).toBe(0);
+    expect(statuses(await exchange((await serve()).url, asked))).toEqual([status]);
+  });
+});
+
+describe('a body that nobody reads', () => {
+  const CHUNKED = 'POST /unread HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const TINY = '1\r\na\r\n';
+
+  it('ends its connection after the answer, within a time', async () => {
+    const { clock, look, slept } = clockOfLooks();
+    const { url } = await serve(tell, { clock });
+    const wire = await open(url, { allowHalfOpen: true });
+    wire.send(CHUNKED + TINY);
+    const text = await wire.received(/\r\n\r\n\{.*\}$/);
+    expect(text).toContain('connection: close');
+    await expect.poll(slept).toContain(HTTP_LINGER_MS_MAX);
+    await look(1);
+    // Its sender notices by writing on.
+    await expect.poll(() => (wire.send(TINY), wire.socket.closed)).toBe(true);
+    expect(wire.text()).toBe(text);
+  });
+
+  it.each([
+    ['of one large piece', 'POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n', 'a'.repeat(60_000)],
+    ['of chunks of one byte', CHUNKED, TINY.repeat(10_000)],
+  ])('ends it within a number of bytes: %s', async (_what, head, piece) => {
+    const { url } = await serve(tell, { clock: clockOfLooks().clock });
+    const wire = await open(url, { allowHalfOpen: true });
+    wire.send(head);
+    let bytes = 0;
+    const send = (): void => {
+      bytes += piece.length;
+      wire.socket.write(piece, 'latin1', (error) => error || send());
+    };
+    send();
+    await wire.closed;
+    // And what fits into buffers on the way.
+    expect(bytes).toBeGreaterThan(HTTP_LINGER_BYTES_MAX);
+    expect(bytes).toBeLessThan(HTTP_LINGER_BYTES_MAX + 16_000_000);
+  });
+
+  it('of the largest size does not keep its sender from the answer, even if it reads only after it has sent', async () => {
+    const { url } = await serve();
+    const wire = await open(url, { allowHalfOpen: true });
+    wire.socket.pause();
+    wire.send(`POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: ${SYNC_BODY_BYTES_MAX}\r\n\r\n`);
+    await new Promise((resolve) => wire.socket.write('a'.repeat(SYNC_BODY_BYTES_MAX), resolve));
+    wire.socket.resume();
+    await wire.received(/200 OK[^]*\}$/);
+    wire.socket.end();
+    expect(statuses(await wire.closed)).toEqual([200]);
+  });
+});
+
+describe('a body in chunks', () => {
+  const sent = async (chunk: string, count: number): Promise<number[]> => {
+    const { url } = await serve();
+    const chunks = `${chunk.length.toString(16)}\r\n${chunk}\r\n`.repeat(count);
+    return statuses(await exchange(url, `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n${END}${chunks}0\r\n\r\n`));
+  };
+
+  it.each([
+    ['a hundred small ones', 'x'.repeat(30), 100],
+    ['as many tiny ones as are free', 'x', HTTP_BODY_CHUNKS_FREE],
+    ['many that are large enough', 'x'.repeat(HTTP_BODY_CHUNK_BYTES_MIN), 20_000],
+  ])('is read: %s', async (_what, chunk, count) => expect(await sent(chunk, count)).toEqual([200]));
+
+  it.each([
+    ['tiny', 'x', 2 * HTTP_BODY_CHUNKS_FREE],
+    ['just too small', 'x'.repeat(HTTP_BODY_CHUNK_BYTES_MIN - 1), HTTP_BODY_CHUNKS_FREE * HTTP_BODY_CHUNK_BYTES_MIN + 1],
+  ])('ends its connection when they are many and %s', async (_what, chunk, count) => expect(await sent(chunk, count)).toEqual([]));
 });
 
 describe('the end', () => {
