@@ -389,6 +389,7 @@ describe('the programs of the documents', () => {
   it('take a cluster whose nodes hold no gas from genesis to a key', async () => {
     for (const { node: each } of world.members) await emptyWallet(world, each.odyn.wallet);
     expect(await node(['docs/examples/registry.ts', 'openGenesis'])).toMatch(/success in block \d+, answered 0$/);
+    await expect(node(['docs/examples/registry.ts', 'openGenesis'])).rejects.toThrow('EpochAlreadyOpen(');
     const [member] = world.members;
     const url = member?.url ?? '';
     await until('a majority to endorse', async () => {
