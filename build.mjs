@@ -19,6 +19,8 @@ const USAGE = `npm run build -- [options]
   --profile P        a named network (default base-sepolia), or a JSON file with a profile
   --kms-registry A   the cluster's KMSRegistry, 0x…
   --kms-app-id N     the cluster's app
+  --peer-suffix S    of the names of its nodes, such as .kms.acme.org
+  --trust-domain D   of its certificates, such as kms.acme.org
   --release          hold a profile from a file to the rules of a release; a named one always is
   --out FILE         of the executable (default dist/nova-kms, for a file without --release dist/nova-kms-<name>)
   --only PART        worker, binary or client
@@ -188,6 +190,8 @@ async function target(options) {
     ...written,
     ...(options['kms-registry'] !== undefined && { kmsRegistry: options['kms-registry'] }),
     ...(options['kms-app-id'] !== undefined && { kmsAppId: options['kms-app-id'] }),
+    ...(options['peer-suffix'] !== undefined && { peerUrls: { ...written.peerUrls, hostSuffixes: [options['peer-suffix']] } }),
+    ...(options['trust-domain'] !== undefined && { trustDomain: options['trust-domain'] }),
   };
   const complete = { kmsRegistry: `0x${'1'.repeat(40)}`, kmsAppId: '1', ...profile };
   const malformed = messageOf(() => profileOf({ release: false, profile: complete }));
@@ -238,6 +242,8 @@ function readOptions() {
     profile: { type: 'string', default: 'base-sepolia' },
     'kms-registry': text,
     'kms-app-id': text,
+    'peer-suffix': text,
+    'trust-domain': text,
     release: flag,
     out: text,
     only: text,

@@ -1,5 +1,6 @@
 /**
- * The networks that a build may name. What belongs to one cluster, its KMSRegistry and its app id, is given when it is built.
+ * The networks that a build may name. What belongs to one cluster is given when it is built: its KMSRegistry, its app id, and the
+ * names of its operator, in whose place are some that no release takes.
  */
 import type { NetworkProfile } from './networks.ts';
 
@@ -15,10 +16,10 @@ export const NAMED_PROFILES: Readonly<Record<string, NamedProfile>> = {
     headAgeMaxMs: 60_000,
     tickMs: 2_000,
     proposalWindowBlocks: 30,
-    // The suffix of enclaver.yaml: whoever runs a cluster puts the own one into both.
+    // The suffix of enclaver.yaml, and as reserved: whoever runs a cluster puts the own one there and gives it to the build.
     peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.kms.example.com'] },
     platformProof: 'accept',
-    // Of the cluster's operator, like the suffix above: apps name each other by it.
+    // Like the suffix above: apps name each other by it.
     trustDomain: 'kms.example.com',
   },
 };

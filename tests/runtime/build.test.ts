@@ -11,7 +11,8 @@ import { NAMED_PROFILES } from '../../core/profiles.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
-const CLUSTER = ['--kms-registry', `0x${'22'.repeat(20)}`, '--kms-app-id', '43'];
+const REGISTRY = ['--kms-registry', `0x${'22'.repeat(20)}`, '--kms-app-id', '43'];
+const CLUSTER = [...REGISTRY, '--peer-suffix', '.kms.acme.org', '--trust-domain', 'kms.acme.org'];
 
 interface Built {
   readonly outfile: string;
@@ -100,6 +101,8 @@ describe('the build', () => {
     [['--profile', 'package.json'], 1, 'network profile: unknown field version'],
     [['--kms-registry', '0x12', '--kms-app-id', '43'], 1, 'kmsRegistry is missing or malformed'],
     [['--kms-registry', `0x${'22'.repeat(20)}`, '--kms-app-id', 'x'], 1, 'kmsAppId is missing or malformed'],
+    [[...REGISTRY, '--peer-suffix', 'kms.acme.org'], 1, 'peerUrls is missing or malformed'],
+    [[...REGISTRY, '--trust-domain', 'KMS'], 1, 'trustDomain is missing or malformed'],
   ])('refuses %j', async (args, code, why) => {
     expect(await fails(args)).toEqual({ code, stderr: expect.stringContaining(why) });
   });
