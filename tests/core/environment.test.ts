@@ -13,7 +13,15 @@ describe('the environment', () => {
 
   it('may hold what a system and Odyn put there', () => {
     const proxy = 'http://127.0.0.1:10000/';
-    const put = { PATH: '/bin', HOME: '/', TERM: 'linux', AWS_KMS_ENDPOINT: 'x', NO_PROXY: 'localhost,127.0.0.1', no_proxy: '*' };
+    const put = {
+      PATH: '/bin',
+      HOME: '/',
+      TERM: 'linux',
+      TZ: 'Europe/Berlin',
+      AWS_KMS_ENDPOINT: 'x',
+      NO_PROXY: 'localhost,127.0.0.1',
+      no_proxy: '*',
+    };
     const proxies = { http_proxy: proxy, HTTP_PROXY: proxy, https_proxy: proxy, HTTPS_PROXY: 'http://127.0.0.1:10000' };
     expect(readEnvironment({ ...put, ...proxies })).toEqual({ ...defaults, proxyUrl: 'http://127.0.0.1:10000' });
   });
@@ -34,6 +42,12 @@ describe('the environment', () => {
     '::1:80',
     ' 127.0.0.1:80',
     '127.0.0.1:80 ',
+    '999.999.999.999:80',
+    '127.0.0.256:80',
+    '010.0.0.1:80',
+    '[0:0]:0',
+    '[1:2:3:4:5:6:7:8:9]:0',
+    '[:::]:0',
   ])('is refused when it names "%s"', (value) => expect(() => readEnvironment({ NOVA_KMS_LISTEN: value })).toThrow('NOVA_KMS_LISTEN'));
 
   it.each([
@@ -48,6 +62,11 @@ describe('the environment', () => {
     'NODE_DEBUG',
     'NODE_CHANNEL_FD',
     'NODE_',
+    'LOCPATH',
+    'HOSTALIASES',
+    'RES_OPTIONS',
+    'localdomain',
+    'TZDIR',
     'SSL_CERT_FILE',
     'SSL_CERT_DIR',
     'SSLKEYLOGFILE',
@@ -66,6 +85,10 @@ describe('the environment', () => {
   ])('U-16 is refused with %s, whatever it holds', (name) => {
     for (const value of ['', '0', 'x']) expect(() => readEnvironment({ [name]: value })).toThrow(`${name} is refused`);
   });
+
+  it.each([':/tmp/zone', '/tmp/zone', '../../tmp/zone'])('U-16 is refused with a time zone that is a path: TZ=%s', (value) =>
+    expect(() => readEnvironment({ TZ: value })).toThrow('TZ is refused'),
+  );
 
   it.each(['NOVA_KMS_PROFILE', 'NOVA_KMS_RELEASE', 'NOVA_KMS_', 'nova_kms_listen', 'Nova_Kms_Odyn_Url'])(
     'S-L1 is refused with the unknown setting %s',

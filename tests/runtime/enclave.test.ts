@@ -98,6 +98,8 @@ describe('it refuses to start', () => {
     ['NOVA_KMS_LISTEN', 'localhost:8000', 'NOVA_KMS_LISTEN'],
     ['NOVA_KMS_LISTEN', '127.0.0.1', 'NOVA_KMS_LISTEN'],
     ['NOVA_KMS_LISTEN', '127.0.0.1:65536', 'NOVA_KMS_LISTEN'],
+    ['NOVA_KMS_LISTEN', '999.999.999.999:80', 'NOVA_KMS_LISTEN'],
+    ['NOVA_KMS_LISTEN', '[0:0]:0', 'NOVA_KMS_LISTEN'],
     ['NOVA_KMS_ODYN_URL', 'http://odyn.example', 'NOVA_KMS_ODYN_URL'],
     ['NOVA_KMS_ODYN_URL', '', 'NOVA_KMS_ODYN_URL'],
     ['NOVA_KMS_RPC_URL', 'https://sepolia.base.org', 'NOVA_KMS_RPC_URL'],
@@ -180,8 +182,15 @@ describe('a release', () => {
     expect(await outcome({ env: base }, program)).toEqual({ code: 78, said: expect.stringContaining('names no KMSRegistry') });
   });
 
+  it('of a named network refuses to start with the names that stand there for a cluster’s', async () => {
+    const { kmsRegistry, kmsAppId } = simulation;
+    const program = await builtBinary({ release: true, profile: { ...NAMED_PROFILES['base-sepolia'], kmsRegistry, kmsAppId } });
+    expect(await outcome({ env: base }, program)).toEqual({ code: 78, said: expect.stringContaining('--peer-suffix') });
+  });
+
   it('S-H2 refuses to start without the proxy of an enclave, and starts with it', async () => {
-    const cluster = { kmsRegistry: simulation.kmsRegistry, kmsAppId: simulation.kmsAppId };
+    const peerUrls = { scheme: 'https', hosts: [], hostSuffixes: ['.kms.acme.org'] };
+    const cluster = { kmsRegistry: simulation.kmsRegistry, kmsAppId: simulation.kmsAppId, peerUrls, trustDomain: 'kms.acme.org' };
     const program = await builtBinary({ release: true, profile: { ...NAMED_PROFILES['base-sepolia'], ...cluster } });
     expect(await outcome({ env: base }, program)).toEqual({ code: 78, said: expect.stringContaining('https_proxy') });
     const binary = start({ env: { ...base, https_proxy: 'http://127.0.0.1:10000/' } }, program);
