@@ -7,6 +7,7 @@ import { createBudget } from './auth/budget.ts';
 import { createNonces } from './auth/nonces.ts';
 import { createRate } from './auth/rate.ts';
 import { createReplays } from './auth/replays.ts';
+import { createCa } from './ca/issuer.ts';
 import { createChainView, memberOf, usableBlocks } from './chain/view.ts';
 import { createAdmission } from './cluster/admission.ts';
 import { createEndorsements } from './cluster/endorsements.ts';
@@ -26,6 +27,7 @@ import type { Budget } from './auth/budget.ts';
 import type { Nonces } from './auth/nonces.ts';
 import type { Rate } from './auth/rate.ts';
 import type { Replays } from './auth/replays.ts';
+import type { Ca } from './ca/issuer.ts';
 import type { ChainView } from './chain/view.ts';
 import type { Admission } from './cluster/admission.ts';
 import type { Peers } from './cluster/peers.ts';
@@ -62,10 +64,13 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly bootedAtMs: () => number;
   readonly view: ChainView;
   readonly vault: Vault;
+  readonly ca: Ca;
   readonly nonces: Nonces;
   readonly authorizer: Authorizer;
   readonly callerRate: Rate;
   readonly bodiesInFlight: Budget;
+
+  readonly certificateRate: Rate;
   readonly usedNonces: Replays;
   readonly usedSignatures: Replays;
   readonly usedEnvelopes: Replays;
@@ -119,6 +124,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
     bootedAtMs: () => clock.nowMs() - (clock.elapsedMs() - bootedAtElapsedMs),
     view,
     vault,
+    ca: createCa({ vault, trustDomain: profile.trustDomain, random, clock }),
     nonces,
     authorizer: createAuthorizer({ chain, view, clock, profile }),
     ...createCallerMemories(clock),
@@ -131,7 +137,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
 /** What is remembered of callers: how often they ask, and what they used up. */
 function createCallerMemories(
   clock: Clock,
-): Pick<Kms, 'callerRate' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
+): Pick<Kms, 'callerRate' | 'certificateRate' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
   return {
     callerRate: createRate(clock, {
       perSecond: limits.CALLER_REQUESTS_PER_SECOND,
@@ -139,6 +145,11 @@ function createCallerMemories(
       keysMax: limits.CALLERS_CACHED_MAX,
     }),
     bodiesInFlight: createBudget({ perOwnerMax: limits.BODIES_PER_WALLET_BYTES_MAX, totalMax: limits.BODIES_TOTAL_BYTES_MAX }),
+    certificateRate: createRate(clock, {
+      perSecond: limits.CERTIFICATES_PER_SECOND,
+      burst: limits.CERTIFICATES_BURST,
+      keysMax: limits.CALLERS_CACHED_MAX,
+    }),
     usedNonces: createReplays(clock, {
       lifetimeMs: limits.NONCE_LIFETIME_MS + 2 * limits.NONCE_AHEAD_MAX_MS,
       perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,

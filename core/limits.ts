@@ -53,6 +53,11 @@ export const REPLAYS_SHARED_PERCENT = 75;
 /** One app's requests per second, sustained and in a burst: one caller cannot take the node from the others. */
 export const CALLER_REQUESTS_PER_SECOND = 500;
 export const CALLER_REQUESTS_BURST = 1_000;
+/** Certificates of one app's instance: each costs a verification and a signature, about a hundred times a derivation. */
+export const CERTIFICATES_PER_SECOND = 20;
+export const CERTIFICATES_BURST = 60;
+/** How long the trust bundle may be kept by caches: a retired epoch's CA leaves it after that at the latest. */
+export const BUNDLE_CACHED_SECONDS = 60;
 /** Chain look-ups for wallets that no registry knows: floods of fresh keys get this share of the chain, no more. */
 export const UNKNOWN_WALLETS_PER_SECOND = 50;
 export const UNKNOWN_WALLETS_BURST = 200;
@@ -67,6 +72,8 @@ export const UNKNOWN_CACHE_MS = 2 * SECOND_MS;
 export const REQUEST_URL_CHARS_MAX = 4 * KIB;
 /** The sealed body of a derivation: path and context of 256 bytes each, every character escaped, as hex. */
 export const DERIVE_BODY_BYTES_MAX = 16 * KIB;
+/** A CSR of the largest size, as base64 in JSON, as hex. */
+export const SIGN_CERT_BODY_BYTES_MAX = 64 * KIB;
 /** Bodies that are being read or worked on: what one app, or all together, can make a node hold. A node that is killed forgets its secret. */
 export const BODIES_PER_WALLET_BYTES_MAX = 16 * MIB;
 export const BODIES_TOTAL_BYTES_MAX = 64 * MIB;
@@ -88,6 +95,8 @@ export const DERIVE_LENGTH_MAX_BYTES = 1_024;
 export const CSR_BYTES_MAX = 16 * KIB;
 /** Elements inside elements: a request with extensions has 7 levels. */
 export const CSR_DEPTH_MAX = 16;
+/** A certificate of ours has 7 levels. */
+export const CERTIFICATE_DEPTH_MAX = 12;
 /** Less can be factored, more costs every verifier too much. */
 export const RSA_BITS_MIN = 2_048;
 export const RSA_BITS_MAX = 8_192;
@@ -254,3 +263,7 @@ export const CLIENT_SIGNATURE_LIFE_MS = 60 * SECOND_MS;
 export const CLIENT_ANSWER_BYTES_MAX = 3 * MIB;
 /** `{"nonce":"…"}`. */
 export const CLIENT_NONCE_ANSWER_BYTES_MAX = KIB;
+/** A trust bundle: about 1 KiB for each epoch. */
+export const CLIENT_BUNDLE_BYTES_MAX = 256 * KIB;
+/** How far a node's clock may be from the app's for the times of a certificate, the backdating included. */
+export const CLIENT_CLOCK_MS = 10 * MINUTE_MS;

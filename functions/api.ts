@@ -7,6 +7,7 @@ import { createRate } from '../core/auth/rate.ts';
 import { Refusal } from '../core/errors.ts';
 import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
 import { hex } from '../core/wire/bytes.ts';
+import { caBundle, signCertificate } from './certs.ts';
 import { derive } from './derive.ts';
 import { health, index, nodes, nonce, ready, status } from './public.ts';
 import { refusalReply } from './reply.ts';
@@ -31,7 +32,9 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/status': { GET: () => status(kms) },
     '/nonce': { GET: () => nonce(kms) },
     '/nodes': { GET: () => nodes(kms) },
+    '/ca': { GET: (request) => caBundle(kms, request) },
     '/kms/derive': { POST: sealed(kms, derive) },
+    '/kms/sign_cert': { POST: sealed(kms, signCertificate) },
     '/sync': { POST: (request) => sync(kms, request) },
   };
 }

@@ -13,7 +13,18 @@ export function index(kms: Kms): Response {
   return jsonReply(200, {
     service: 'nova-kms',
     node: kms.identity.wallet,
-    endpoints: ['GET /', 'GET /health', 'GET /ready', 'GET /status', 'GET /nonce', 'GET /nodes', 'POST /kms/derive', 'POST /sync'],
+    endpoints: [
+      'GET /',
+      'GET /health',
+      'GET /ready',
+      'GET /status',
+      'GET /nonce',
+      'GET /nodes',
+      'GET /ca',
+      'POST /kms/derive',
+      'POST /kms/sign_cert',
+      'POST /sync',
+    ],
   });
 }
 

@@ -3,6 +3,7 @@
  * compiler checks that none is missing. Details stay in the log, under the request id. Anything unexpected is a blank 500.
  */
 import { Refusal } from '../core/errors.ts';
+import { BUNDLE_CACHED_SECONDS } from '../core/limits.ts';
 import { canonicalJson } from '../core/wire/json.ts';
 import type { Reason } from '../core/errors.ts';
 import type { Json } from '../core/wire/json.ts';
@@ -125,7 +126,9 @@ const table = {
     'The envelope does not open. Encrypt to the tee_pubkey in /status, with the key schedule of this platform generation.',
   ),
   request_malformed: badRequest('The decrypted request is not a JSON object.'),
-  field_unknown: badRequest('The request has a field that this endpoint does not know. It takes: path, context, length, epoch.'),
+  field_unknown: badRequest(
+    'The request has a field that this endpoint does not know. derive takes path, context, length and epoch; sign_cert takes csr and either ttl_seconds or validity_days.',
+  ),
   path_malformed: badRequest("'path' must be a text of 1 to 256 bytes of UTF-8 without control characters"),
   context_malformed: badRequest("'context' must be a text of at most 256 bytes of UTF-8 without control characters"),
   length_malformed: badRequest("'length' must be an integer in range 1..1024"),
@@ -146,7 +149,7 @@ const table = {
   validity_malformed: badRequest(
     "The validity is either 'ttl_seconds', an integer in range 300..7776000, or 'validity_days', an integer in range 1..90, not both.",
   ),
-  validity_beyond_ca: badRequest('The certificate would outlive its CA. Ask for a shorter validity, or name a newer epoch.'),
+  validity_beyond_ca: badRequest('The certificate would outlive its CA. Ask for a shorter validity.'),
   rate_limited: { status: 429, code: 'rate_limited', message: 'Rate limit exceeded. Wait a moment and try again.' },
   replay_memory_full: {
     status: 429,
@@ -184,6 +187,12 @@ export function jsonReply(status: number, body: Json, headers: Readonly<Record<s
 
 export function bytesReply(body: Uint8Array, contentType: string, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(body as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType, ...HEADERS, ...headers } });
+}
+
+/** What anybody may keep for a while; `Accept` decides its form. */
+export function cacheableReply(contentType: string, body: string): Response {
+  const cached = { 'cache-control': `public, max-age=${BUNDLE_CACHED_SECONDS}`, vary: 'accept' };
+  return new Response(body, { headers: { 'content-type': contentType, ...HEADERS, ...cached } });
 }
 
 /** A sealed answer; with the platform's response signature when the proof was the platform's. */

@@ -29,8 +29,9 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
     const response = await fetch(`${url}${path}`, init);
     const text = await response.text();
     expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f]{16}$/);
-    expect(response.headers.get('cache-control')).toBe('no-store');
-    return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as Record<string, unknown> | null, text };
+    expect(response.headers.get('cache-control')).toBe(path === '/ca' && response.ok ? 'public, max-age=60' : 'no-store');
+    const isJson = text !== '' && response.headers.get('content-type') === 'application/json';
+    return { status: response.status, body: (isJson ? JSON.parse(text) : null) as Record<string, unknown> | null, text };
   };
 
   describe('a public endpoint', () => {

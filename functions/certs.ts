@@ -1,0 +1,65 @@
+/**
+ * `POST /kms/sign_cert` and `GET /ca` (`docs/protocol.md` clause 12): certificates for the instances that the registry names, and
+ * the bundle that verifies them. What a request brings is a key that it holds; who it is was decided before it came here.
+ */
+import { bundlePem, certificatePem, isoSeconds, trustBundle } from '../core/ca/bundle.ts';
+import { parseValidity } from '../core/ca/validity.ts';
+import { chooseEpoch } from '../core/chain/epochs.ts';
+import { usableBlocks } from '../core/chain/view.ts';
+import { usableEpochs } from '../core/cluster/readiness.ts';
+import { Refusal } from '../core/errors.ts';
+import { SIGN_CERT_BODY_BYTES_MAX } from '../core/limits.ts';
+import { base64, parseBase64, utf8 } from '../core/wire/bytes.ts';
+import { canonicalJson, unknownMember } from '../core/wire/json.ts';
+import { cacheableReply } from './reply.ts';
+import type { EpochRecord } from '../core/chain/registry.ts';
+import type { Kms } from '../core/kms.ts';
+import type { Endpoint, Work } from './sealed.ts';
+
+const work: Work = (kms, caller, request) => {
+  if (unknownMember(request, ['csr', 'ttl_seconds', 'validity_days']) !== undefined) throw new Refusal('field_unknown');
+  if (!kms.certificateRate.take(caller.wallet)) throw new Refusal('rate_limited', `certificates of ${caller.wallet}`);
+  const lifeMs = parseValidity(request);
+  const csr = typeof request['csr'] === 'string' ? parseBase64(request['csr']) : undefined;
+  if (!csr) throw new Refusal('csr_malformed', 'not base64');
+  const subject = { appId: caller.appId, instanceId: caller.instanceId };
+  const { leaf, ca, serial, validity } = kms.ca.issue({ subject, csr, lifeMs, epoch: activeEpoch(kms) });
+  const [certificate, authority] = [certificatePem(leaf), certificatePem(ca.der)];
+  return {
+    certificate: base64(utf8(certificate)),
+    ca_certificate: base64(utf8(authority)),
+    chain: base64(utf8(certificate + authority)),
+    not_after: isoSeconds(validity.notAfterMs),
+    serial,
+    epoch: ca.epoch,
+    block: caller.blockNumber,
+  };
+};
+
+export const signCertificate: Endpoint = { work, bodyBytesMax: SIGN_CERT_BODY_BYTES_MAX };
+
+/** PEM, or JSON for who asks for it. Public: it holds no more than the chain does. */
+export function caBundle(kms: Kms, request: Request): Response {
+  const entries = trustBundle(kms.ca, servedEpochs(kms));
+  const wantsJson = (request.headers.get('accept') ?? '').includes('application/json');
+  return wantsJson
+    ? cacheableReply('application/json', canonicalJson({ bundle: entries }))
+    : cacheableReply('application/pem-certificate-chain', bundlePem(entries));
+}
+
+/** Throws what keeps this node from serving. */
+function servedEpochs(kms: Kms): readonly EpochRecord[] {
+  const gate = kms.admission.gate();
+  if (gate.kind === 'waiting') throw new Refusal(gate.reason, gate.detail);
+  const blocks = usableBlocks(kms.view);
+  if (!blocks) throw new Refusal('chain_unavailable', 'no view of the chain');
+  return usableEpochs(blocks);
+}
+
+function activeEpoch(kms: Kms): EpochRecord {
+  const epochs = servedEpochs(kms);
+  const number = chooseEpoch(epochs, { kind: 'current' });
+  const active = epochs.find(({ epoch }) => epoch === number);
+  if (!active) throw new Refusal('epoch_retired', 'the active epoch was given up at the head');
+  return active;
+}
