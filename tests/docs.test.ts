@@ -189,7 +189,7 @@ describe('R-9 the protocol', () => {
       ['5. The sealed road', `${limits.CALLER_REQUESTS_PER_SECOND}/s, burst ${grouped(limits.CALLER_REQUESTS_BURST)}`],
       [
         '5. The sealed road',
-        `${limits.DERIVE_BODY_BYTES_MAX / 1_024} KiB for a derivation, counted while streaming, ${seconds(limits.REQUEST_BODY_MS_MAX)}`,
+        `${limits.DERIVE_BODY_BYTES_MAX / 1_024} KiB for a derivation, ${limits.SIGN_CERT_BODY_BYTES_MAX / 1_024} KiB for a certificate, counted while streaming, ${seconds(limits.REQUEST_BODY_MS_MAX)}`,
       ],
       ['5. The sealed road', `reused for ${seconds(limits.CALLER_CACHE_MS)}; "unknown wallet" for ${seconds(limits.UNKNOWN_CACHE_MS)}`],
       ['5. The sealed road', `share ${limits.UNKNOWN_WALLETS_PER_SECOND}/s, burst ${limits.UNKNOWN_WALLETS_BURST}`],
@@ -371,7 +371,7 @@ describe('the programs of the documents', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'nova-kms-'));
     await buildClient();
-    world = await createWorld({ nodes: 2 });
+    world = await createWorld({ nodes: 2, apps: 2 });
   });
   afterAll(async () => {
     await world?.stop();
@@ -405,6 +405,9 @@ describe('the programs of the documents', () => {
     expect(byPackage).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+ by 0x[0-9a-f]{40}$/);
     expect(fromScratch).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+$/);
     expect(fromScratch.slice(0, 64)).toBe(byPackage.slice(0, 64));
+    expect(await node(['docs/examples/mtls.ts', file])).toMatch(
+      /^app 3 says: hello URI:spiffe:\/\/[^/]+\/app\/2\/instance\/\d+\. Its certificate ends at 20/,
+    );
     expect(await node(['docs/examples/registry.ts', 'masterSecretHash'])).toMatch(/^"0x[0-9a-f]{64}"$/);
   });
 });

@@ -4,8 +4,8 @@
  */
 import { CLIENT_ATTEMPT_MS, CLIENT_BODY_DEPTH_MAX, CLIENT_CALL_MS, CLIENT_WAIT_MS_MAX } from '../limits.ts';
 import { parseWallet } from '../identity.ts';
-import { canonicalJson, isJsonObject } from '../wire/json.ts';
-import { KmsError } from './error.ts';
+import { canonicalJson, isJsonObject, unknownMember } from '../wire/json.ts';
+import { KmsError, printable } from './error.ts';
 import type { Wallet } from '../identity.ts';
 import type { Json } from '../wire/json.ts';
 import type { KmsRequest } from './attempt.ts';
@@ -23,8 +23,13 @@ export interface CallOptions {
 
 export type RequestBody = { readonly [name: string]: Json | undefined };
 
-export function choiceOf(options: CallOptions): Choice {
+/** `others` are the options of the call itself: a misspelt one must not be left out in silence. */
+export function choiceOf(options: CallOptions, ...others: readonly string[]): Choice {
   if (!isJsonObject(options)) throw new KmsError('bad_argument', 'options must be an object.');
+  const known = ['node', 'signal', 'callMs', 'attemptMs', ...others];
+  const stranger = unknownMember(options, known);
+  if (stranger !== undefined)
+    throw new KmsError('bad_argument', `There is no option ${printable(stranger)}; there are ${known.join(', ')}.`);
   const { node, signal, callMs = CLIENT_CALL_MS, attemptMs = CLIENT_ATTEMPT_MS } = options as CallOptions;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new KmsError('bad_argument', 'signal must be an AbortSignal.');
   return { only: walletOf(node), signal, callMs: waitOf('callMs', callMs), attemptMs: waitOf('attemptMs', attemptMs) };

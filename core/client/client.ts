@@ -8,6 +8,7 @@ import { parseWallet } from '../identity.ts';
 import { hex } from '../wire/bytes.ts';
 import { choiceOf, kmsRequestOf } from './arguments.ts';
 import { attempt } from './attempt.ts';
+import { certificateOrder, confirmCa, readCertificate } from './certificates.ts';
 import { deriveRequest, epochUnavailable, readDerived, rightEpochs } from './derive.ts';
 import { createDirectory } from './directory.ts';
 import { AttemptFailed } from './error.ts';
@@ -20,11 +21,14 @@ import type { Box, ChainReader, Clock, Fetch, Random, Signer } from '../ports.ts
 import type { JsonObject } from '../wire/json.ts';
 import type { CallOptions, RequestBody } from './arguments.ts';
 import type { KmsRequest } from './attempt.ts';
+import type { CertificateOptions, SignedCertificate } from './certificates.ts';
 import type { DerivedKey, DeriveRequest, KeyOptions } from './derive.ts';
 import type { Known, LiveNode, Self } from './directory.ts';
+import type { ProofLimits } from './proofs.ts';
 import type { Choice } from './failover.ts';
 
 export interface DeriveOptions extends KeyOptions, CallOptions {}
+export interface SignCertificateOptions extends CertificateOptions, CallOptions {}
 
 export interface Answered {
   /** Opened; its members are the node's own. */
@@ -35,6 +39,8 @@ export interface Answered {
 /** Every method rejects with a `KmsError`. */
 export interface KmsClient {
   derive(path: string, options?: DeriveOptions): Promise<DerivedKey>;
+  /** A key pair made here and a certificate for it, under a CA that a second node serves as well. */
+  signCertificate(options?: SignCertificateOptions): Promise<SignedCertificate>;
   /** A proven and sealed request to any private endpoint, answered by any one node. Judging the answer is left to the caller. */
   request(method: KmsRequest['method'], path: string, body?: RequestBody, options?: CallOptions): Promise<Answered>;
   /** The live nodes, as the chain names them. */
@@ -56,7 +62,7 @@ interface Purpose<T> {
   /** Before a node is asked. Throws a `KmsError` for what no node can give. */
   readonly require?: (known: Known) => Promise<void>;
   /** Throws `AttemptFailed` for an answer to something else. */
-  readonly read: (answer: JsonObject, known: Known, node: LiveNode) => Promise<T> | T;
+  readonly read: (answer: JsonObject, known: Known, node: LiveNode, limits: ProofLimits) => Promise<T> | T;
 }
 
 export function createKmsClient(dependencies: ClientDependencies): KmsClient {
@@ -70,8 +76,9 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
     return await failover.ask(choice, async (node, known, signal) => {
       await require?.(known);
       const tools = { ...dependencies, prove, chainId: profile.chainId, wallet: known.app.wallet };
-      const answer = await attempt(tools, node, request, { signal, timeoutMs: choice.attemptMs });
-      return await read(answer, known, node);
+      const limits = { signal, timeoutMs: choice.attemptMs };
+      const answer = await attempt(tools, node, request, limits);
+      return await read(answer, known, node, limits);
     });
   }
 
@@ -82,7 +89,7 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
 
   return {
     async derive(path, options = {}) {
-      const choice = choiceOf(options);
+      const choice = choiceOf(options, 'context', 'length', 'epoch');
       const asked = deriveRequest(path, options);
       const { epoch: named } = asked;
       return await ask(kmsRequestOf('POST', '/kms/derive', { ...asked }), choice, {
@@ -93,6 +100,17 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
           const derived = readDerived(answer, asked, known, node);
           if (await isRight(known, named, (right) => right.includes(derived.epoch))) return derived;
           throw new AttemptFailed('wrong_epoch', `derived in epoch ${derived.epoch}, which the chain does not make right`);
+        },
+      });
+    },
+    async signCertificate(options = {}) {
+      const choice = choiceOf(options, 'ttlSeconds');
+      const order = certificateOrder(options, random);
+      return await ask(kmsRequestOf('POST', '/kms/sign_cert', { ...order.body }), choice, {
+        async read(answer, known, node, limits) {
+          const signed = readCertificate(answer, order, known, profile, clock.nowMs());
+          const others = known.nodes.filter(({ wallet }) => wallet !== node.wallet);
+          return { ...signed, node: node.wallet, confirmedBy: await confirmCa(dependencies.fetch, signed.ca, others, limits) };
         },
       });
     },

@@ -11,6 +11,7 @@ import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, openBytes, sealBytes } from '../crypt
 import { personalDigest, walletOf } from '../crypto/wallet.ts';
 import { Refusal } from '../errors.ts';
 import { concat, equalBytes, hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
+import { isJsonObject } from '../wire/json.ts';
 import { KmsError } from './error.ts';
 import type { Box, Random, Signer } from '../ports.ts';
 
@@ -54,7 +55,11 @@ const POINT_BYTES = 97;
 const NOTHING = new Uint8Array(0);
 
 /** Throws `bad_argument`, without the key, for what is none. */
-export function createKeys({ walletPrivateKey, teePrivateKey, keySchedule = 'v1.8.0' }: SecretKeys, random: Random): EnclaveKeys {
+export function createKeys(secrets: SecretKeys, random: Random): EnclaveKeys {
+  if (!isJsonObject(secrets)) throw new KmsError('bad_argument', 'keysInMemory takes { walletPrivateKey, teePrivateKey }.');
+  const { walletPrivateKey, teePrivateKey, keySchedule = 'v1.8.0' } = secrets as unknown as SecretKeys;
+  if (typeof walletPrivateKey !== 'string' || typeof teePrivateKey !== 'string')
+    throw new KmsError('bad_argument', 'walletPrivateKey and teePrivateKey must be texts of hex.');
   const schedule = Object.hasOwn(SCHEDULES, keySchedule) ? SCHEDULES[keySchedule] : undefined;
   if (!schedule) throw new KmsError('bad_argument', `keySchedule must be one of ${Object.keys(SCHEDULES).join(', ')}.`);
   return { signer: walletSigner(walletPrivateKey), box: teeBox(teePrivateKey, schedule, random) };

@@ -7,6 +7,7 @@ import { createOdyn } from '../platform/odyn.ts';
 import { createRpc } from '../platform/rpc.ts';
 import { systemClock, systemRandom } from '../platform/system.ts';
 import { Refusal } from '../errors.ts';
+import { isJsonObject } from '../wire/json.ts';
 import { createKmsClient } from './client.ts';
 import { KmsError } from './error.ts';
 import { createKeys } from './keys.ts';
@@ -15,12 +16,14 @@ import type { ChainReader } from '../ports.ts';
 import type { KmsClient } from './client.ts';
 import type { EnclaveKeys, SecretKeys } from './keys.ts';
 
+/** Throws a `TypeError` that names the field, for JSON that is no profile. */
 export { parseProfile } from '../networks.ts';
 export { KmsError } from './error.ts';
 export type { NetworkProfile, PeerUrlPolicy } from '../networks.ts';
 export type { ChainReader } from '../ports.ts';
 export type { CallOptions, RequestBody } from './arguments.ts';
-export type { Answered, DeriveOptions, KmsClient } from './client.ts';
+export type { Answered, DeriveOptions, KmsClient, SignCertificateOptions } from './client.ts';
+export type { CertificateOptions, SignedCertificate } from './certificates.ts';
 export type { DerivedKey } from './derive.ts';
 export type { LiveNode } from './directory.ts';
 export type { Attempt, AttemptOutcome, KmsErrorCode } from './error.ts';
@@ -52,7 +55,11 @@ export function keysInMemory(secrets: SecretKeys): Keys {
 }
 
 /** Asks nothing yet. Throws `bad_argument`. */
-export function createClient({ profile, chain, keys, proof = 'erc8128', fetch: hostFetch }: ClientOptions): KmsClient {
+export function createClient(options: ClientOptions): KmsClient {
+  if (!isJsonObject(options)) throw new KmsError('bad_argument', 'createClient takes an object of options.');
+  const { profile, chain, keys, proof = 'erc8128', fetch: hostFetch } = options as unknown as ClientOptions;
+  if (typeof profile?.kmsAppId !== 'bigint') throw new KmsError('bad_argument', 'profile must be what parseProfile returns.');
+  if (!isJsonObject(keys)) throw new KmsError('bad_argument', 'keys must be what odyn or keysInMemory returns.');
   if (proof === 'platform' && profile.platformProof === 'refuse')
     throw new KmsError('bad_argument', 'The nodes of this profile take no platform proof: leave proof out.');
   const odynUrl = 'odynUrl' in keys ? keys.odynUrl : '';

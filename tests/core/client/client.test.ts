@@ -108,6 +108,8 @@ describe('derive', () => {
     ['a node that is no wallet', 'x', { node: 'node-1' }],
     ['a node that is no text', 'x', { node: 5 }],
     ['options that are none', 'x', null],
+    ['a misspelt option', 'x', { contxt: 'tenant-1' }],
+    ['an option of another call', 'x', { ttlSeconds: 600 }],
     ['a signal that is none', 'x', { signal: {} }],
     ...[0, -1, 1.5, NaN, Infinity, CLIENT_WAIT_MS_MAX + 1, 3e9, '1000', null].flatMap((ms): [string, string, object][] => [
       [`callMs ${ms}`, 'x', { callMs: ms }],

@@ -67,6 +67,7 @@ describe('keys in memory', () => {
 
   it.each([
     ['a wallet key that is too short', { walletPrivateKey: '17'.repeat(31) }],
+    ['a wallet key that is missing', { walletPrivateKey: undefined as unknown as string }],
     ['the wallet key 0', { walletPrivateKey: '00'.repeat(32) }],
     ['a wallet key that is no hex', { walletPrivateKey: 'my secret' }],
     ['a TEE key that is too long', { teePrivateKey: '17'.repeat(49) }],
@@ -84,6 +85,7 @@ describe('keys in memory', () => {
     expect(error).toBeInstanceOf(KmsError);
     expect(error).toMatchObject({ code: 'bad_argument' });
     expect((error as KmsError).cause).toBeUndefined();
-    for (const secret of [secrets.walletPrivateKey, secrets.teePrivateKey]) expect(String(error)).not.toContain(secret.replace('0x', ''));
+    for (const secret of [secrets.walletPrivateKey ?? '0xnone', secrets.teePrivateKey])
+      expect(String(error)).not.toContain(secret.replace('0x', ''));
   });
 });
