@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
@@ -178,6 +178,9 @@ function sizes(inputs) {
   return bytes;
 }
 
+/** A build takes seconds. */
+const UNFINISHED_MS_MAX = 10 * 60_000;
+
 /** A build that must not be. */
 class Refused extends Error {}
 
@@ -198,7 +201,10 @@ async function target(options) {
   if (malformed !== undefined) throw new Refused(malformed);
   const release = isNamed || options.release;
   const outfile = resolve(options.out ?? join(root, 'dist', release ? 'nova-kms' : `nova-kms-${profile.name}`));
-  return { release, profile, outfile, warning: messageOf(() => profileOf({ release, profile })) };
+  const warning = messageOf(() => profileOf({ release, profile }));
+  // Only the network's own profiles, which lack the cluster's facts, may be built into what does not start.
+  if (release && !isNamed && warning !== undefined) throw new Refused(`--profile ${options.profile}: not for a release: ${warning}`);
+  return { release, profile, outfile, warning };
 }
 
 async function readProfileFile(path, names) {
@@ -229,8 +235,8 @@ async function buildBinary({ release, profile, outfile, warning }) {
 
 function report({ outfile, sha256: hash, profile, release, warning, bytesByPackage }) {
   const rows = Object.entries(bytesByPackage).sort(([, a], [, b]) => b - a);
-  for (const [name, bytes] of rows) console.log(`${String(Math.ceil(bytes / 1024)).padStart(6)} KiB  ${name}`);
   console.log(outfile);
+  for (const [name, bytes] of rows) console.log(`${String(Math.ceil(bytes / 1024)).padStart(6)} KiB  ${name}`);
   if (hash !== undefined) console.log(`profile ${profile}${release ? '' : ', not for release'}\nsha256  ${hash}\n`);
   if (warning !== undefined) console.log(`It will refuse to start: ${warning}`);
 }
@@ -254,6 +260,9 @@ function readOptions() {
     const { values } = parseArgs({ options });
     if (values.only !== undefined && !['worker', 'binary', 'client'].includes(values.only))
       throw new TypeError(`there is no part ${values.only}`);
+    const ofBinary = ['kms-registry', 'kms-app-id', 'peer-suffix', 'trust-domain', 'out'].find((name) => values[name] !== undefined);
+    if (['worker', 'client'].includes(values.only) && (ofBinary !== undefined || values.release))
+      throw new TypeError(`--${ofBinary ?? 'release'} is of the binary, and --only ${values.only} builds none`);
     return values;
   } catch (error) {
     console.error(`${error.message}\n\n${USAGE}`);
@@ -261,16 +270,27 @@ function readOptions() {
   }
 }
 
+/** What an interrupted build left in `dist/`, once nobody can be working on it any more. */
+async function sweepUnfinished() {
+  const dist = join(root, 'dist');
+  for (const name of await readdir(dist).catch(() => [])) {
+    if (!/^\.(nova-kms|client)-/.test(name)) continue;
+    const { mtimeMs } = await stat(join(dist, name));
+    if (Date.now() - mtimeMs > UNFINISHED_MS_MAX) await rm(join(dist, name), { recursive: true, force: true });
+  }
+}
+
 async function main(options) {
-  const parts = [];
+  const parts = {};
+  await sweepUnfinished();
   const wanted = (part) => options.only === undefined || options.only === part;
   // First what may be refused.
   const binary = wanted('binary') ? await target(options) : undefined;
-  if (wanted('worker')) parts.push(await buildWorker());
-  if (wanted('client')) parts.push(await buildClient());
-  if (binary) parts.push(await buildBinary(binary));
+  if (wanted('worker')) parts.worker = await buildWorker();
+  if (wanted('client')) parts.client = await buildClient();
+  if (binary) parts.binary = await buildBinary(binary);
   if (options.json) console.log(JSON.stringify(parts));
-  else parts.forEach(report);
+  else Object.values(parts).forEach(report);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

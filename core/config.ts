@@ -35,7 +35,7 @@ export function loopbackOrigin(name: string, value: unknown): string {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   const bare = url && url.protocol === 'http:' && url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password;
   if (!url || !bare || !['127.0.0.1', 'localhost'].includes(url.hostname)) {
-    throw new TypeError(`configuration: ${name} must be a plain http URL on loopback, such as http://127.0.0.1:18000`);
+    throw new TypeError(`configuration: ${name} must be a plain http URL on loopback, http://127.0.0.1:<port>`);
   }
   return url.origin;
 }

@@ -83,7 +83,8 @@ function readSettings(): Settings | string {
     const { odynUrl, rpcUrl, proxyUrl } = environment;
     profileOf(NOVA_KMS_BUILD);
     // Without a proxy this process would look names up and dial what they lead to.
-    if (release && proxyUrl === undefined) return 'built for release, and https_proxy names no way out of an enclave';
+    if (release && proxyUrl === undefined)
+      return 'built for release, and no way out of the enclave: set https_proxy to its egress proxy, http://127.0.0.1:<port>, as Odyn does';
     const config = parseConfig({ PROFILE: profile, ODYN_URL: odynUrl, RPC_URL: rpcUrl });
     return { ...environment, config, connectionsMax: connectionsMax() };
   } catch (error) {
@@ -122,7 +123,7 @@ function emptyEnvironment(): void {
   for (const name of Object.keys(process.env)) delete process.env[name];
 }
 
-/** Ten times as fast where WebAssembly loads, the same answers where it does not. */
+/** Seven times as fast where WebAssembly loads, the same answers where it does not. */
 async function loadRecover(): Promise<Recover> {
   return await createWasmRecover().catch((error: unknown) => {
     log('recover.slow', { detail: textOf(error) });

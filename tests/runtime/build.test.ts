@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleEnclave, checkNode, sha256 } from '../../build.mjs';
 import { NAMED_PROFILES } from '../../core/profiles.ts';
+import { simulatedProfile } from '../simulation/node.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -31,7 +32,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function build(args: readonly string[], cwd = ROOT): Promise<Built> {
   const { stdout } = await run(process.execPath, ['build.mjs', '--only', 'binary', '--json', ...args], { cwd });
-  return (JSON.parse(stdout) as [Built])[0];
+  return (JSON.parse(stdout) as { binary: Built }).binary;
 }
 
 /** How the build ends when it cannot. */
@@ -92,10 +93,21 @@ describe('the build', () => {
     await rm(built.outfile);
   });
 
+  it('makes no release of a profile that none may have, and leaves an earlier one alone', async () => {
+    const [file, out] = [join(folder, 'simulation.json'), join(folder, 'earlier')];
+    await writeFile(file, JSON.stringify(simulatedProfile()));
+    await writeFile(out, 'an earlier release');
+    const refused = await fails(['--only', 'binary', '--profile', file, '--release', '--out', out]);
+    expect(refused).toEqual({ code: 1, stderr: expect.stringContaining('not for a release') });
+    expect(await readFile(out, 'utf8')).toBe('an earlier release');
+  });
+
   it.each([
     [['--simulation'], 2, '--simulation'],
     [['extra'], 2, 'extra'],
     [['--only', 'everything'], 2, 'everything'],
+    [['--only', 'worker', '--out', 'x'], 2, '--out is of the binary'],
+    [['--only', 'client', '--release'], 2, '--release is of the binary'],
     [['--profile', 'base-mainnet'], 1, 'neither a file (ENOENT) nor one of base-sepolia'],
     [['--profile', 'README.md'], 1, 'not JSON'],
     [['--profile', 'package.json'], 1, 'network profile: unknown field version'],

@@ -12,26 +12,14 @@ import { spawnBinary } from '../simulation/kinds/binary.ts';
 import { open } from '../functions/raw.ts';
 import { startOdyn } from '../simulation/odyn.ts';
 import { until, WORLDS_FOLDER } from '../simulation/world.ts';
+import { simulatedProfile } from '../simulation/node.ts';
 import type { AddressInfo } from 'node:net';
 import type { SpawnedBinary, SpawnOptions } from '../simulation/kinds/binary.ts';
 import type { Odyn } from '../simulation/odyn.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
-const simulation = {
-  name: 'simulation',
-  chainId: 31_337,
-  novaAppRegistry: `0x${'11'.repeat(20)}`,
-  kmsRegistry: `0x${'22'.repeat(20)}`,
-  kmsAppId: '1',
-  confirmationBlocks: 2,
-  headAgeMaxMs: 15_000,
-  tickMs: 400,
-  proposalWindowBlocks: 8,
-  peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
-  platformProof: 'accept',
-  trustDomain: 'kms.simulation.example',
-};
+const simulation = simulatedProfile();
 /** A port that nobody listens on. */
 const NOBODY = 'http://127.0.0.1:1';
 const base = { NOVA_KMS_LISTEN: '127.0.0.1:0', NOVA_KMS_ODYN_URL: NOBODY, NOVA_KMS_RPC_URL: NOBODY };
