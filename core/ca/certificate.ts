@@ -114,6 +114,11 @@ export function leafSerial(random: Uint8Array): Uint8Array {
   return concat(Uint8Array.of(LEAF_SERIAL), random);
 }
 
+/** As `leafSerial` makes them. */
+export function isLeafSerial(serial: Uint8Array): boolean {
+  return serial.length === 1 + SERIAL_BYTES && serial[0] === LEAF_SERIAL;
+}
+
 /** The Certificate of a TBSCertificate and the DER of its ECDSA signature. */
 export function signedCertificate(tbs: Uint8Array, signature: Uint8Array): Uint8Array {
   return sequence(tbs, SIGNATURE_ALGORITHM, encodeDer(BIT_STRING, Uint8Array.of(0), signature));

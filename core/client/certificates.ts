@@ -3,7 +3,7 @@
  * that is believed only when it is, byte for byte, what our own chain and our own key make it, but for serial and times; and
  * when a second node serves the same CA.
  */
-import { caCertificate, keyIdOf, leafCertificate } from '../ca/certificate.ts';
+import { caCertificate, isLeafSerial, keyIdOf, leafCertificate, signedCertificate } from '../ca/certificate.ts';
 import { BIT_STRING, bytesOf, childrenOf, encodeDer, INTEGER, parseDer, SEQUENCE, sequence } from '../ca/der.ts';
 import { encodePem, parsePem } from '../ca/pem.ts';
 import { isSignedByP256, p256Key, P256_SEED_BYTES } from '../crypto/p256.ts';
@@ -18,6 +18,7 @@ import {
 } from '../limits.ts';
 import { base64, equalBytes, parseBase64, parseUtf8, utf8 } from '../wire/bytes.ts';
 import { Refusal } from '../errors.ts';
+import { rightEpochs } from './derive.ts';
 import { AttemptFailed, KmsError } from './error.ts';
 import type { Element } from '../ca/der.ts';
 import type { Validity } from '../ca/certificate.ts';
@@ -68,7 +69,9 @@ export function certificateOrder({ ttlSeconds = LEAF_LIFE_DEFAULT_MS / 1_000 }: 
     const [min, max] = [LEAF_LIFE_MIN_MS / 1_000, LEAF_LIFE_MAX_MS / 1_000];
     throw new KmsError('bad_argument', `ttlSeconds must be a whole number from ${min} to ${max}.`);
   }
-  const key = p256Key(random.bytes(P256_SEED_BYTES));
+  const seed = random.bytes(P256_SEED_BYTES);
+  const key = p256Key(seed);
+  seed.fill(0);
   const info = sequence(VERSION_1, NO_NAME, key.spki, NO_ATTRIBUTES);
   const csr = sequence(info, ECDSA_SHA256, encodeDer(BIT_STRING, Uint8Array.of(0), key.sign(info)));
   return { key, lifeMs, body: { csr: base64(csr), ttl_seconds: ttlSeconds } };
@@ -78,60 +81,104 @@ export function certificateOrder({ ttlSeconds = LEAF_LIFE_DEFAULT_MS / 1_000 }: 
 export function readCertificate(
   answer: JsonObject,
   { key, lifeMs }: CertificateOrder,
-  { app, blocks }: Known,
-  { trustDomain }: NetworkProfile,
+  known: Known,
+  profile: NetworkProfile,
   nowMs: number,
 ): Omit<SignedCertificate, 'node' | 'confirmedBy'> {
   const { certificate, ca_certificate: authority, epoch: named, block } = answer;
   const [leafPem, caPem] = [pemOf(certificate), pemOf(authority)];
   const [leaf, ca] = [partsOf(leafPem), partsOf(caPem)];
-  const record = [...blocks.confirmed.epochs, ...blocks.head.epochs].find(({ epoch, state }) => epoch === named && state === 'active');
-  if (!leaf || !ca || !record?.hash || !Number.isSafeInteger(block))
-    throw new AttemptFailed('other_answer', 'gave no certificate of an active epoch');
-  const { epoch, hash, activatedAtMs } = record;
-
-  const caKey = inside(ca.spki)[1]?.content.subarray(1);
-  const caValidity = { notBeforeMs: activatedAtMs, notAfterMs: activatedAtMs + CA_LIFE_MS };
-  const caBytes = caKey && caCertificate({ epoch, hash, validity: caValidity, trustDomain, publicKey: caKey });
-  if (!caKey || !caBytes || !equalBytes(caBytes, ca.signed.whole) || !isSignedByP256(ca.spki.whole, ca.signed.whole, ca.signature))
-    throw new AttemptFailed('other_answer', 'gave a CA certificate that the chain does not make');
-
-  const subject = { appId: app.appId, instanceId: app.instanceId };
-  const expected = leafCertificate({
-    ...{ subject, trustDomain, serial: leaf.serial, validity: leaf.validity, spki: key.spki },
-    issuer: { epoch: epoch as Epoch, keyId: keyIdOf(caKey) },
-  });
-  if (!equalBytes(expected, leaf.signed.whole) || !isSignedByP256(ca.spki.whole, leaf.signed.whole, leaf.signature))
-    throw new AttemptFailed('other_answer', 'gave a certificate of another key, app or CA');
-  const { notBeforeMs, notAfterMs } = leaf.validity;
-  if (notBeforeMs > nowMs + CLIENT_CLOCK_MS || Math.abs(notAfterMs - nowMs - lifeMs) > CLIENT_CLOCK_MS)
-    throw new AttemptFailed('other_answer', 'gave a certificate of another time');
+  const epoch = rightEpochs(known, 'current', profile).find((right) => right === named);
+  if (epoch === undefined) throw new AttemptFailed('wrong_epoch', 'certified in an epoch that the chain does not make right');
+  if (!leaf || !ca || !Number.isSafeInteger(block)) throw new AttemptFailed('other_answer', 'gave no certificate');
+  const caPoint = checkedCa(ca, known, epoch, profile);
+  checkLeaf(leaf, ca, caPoint, { key, lifeMs }, known, epoch, profile, nowMs);
   return {
     privateKey: encodePem('PRIVATE KEY', key.pkcs8),
     certificate: leafPem,
     ca: caPem,
-    notAfter: new Date(notAfterMs),
+    notAfter: new Date(leaf.validity.notAfterMs),
     epoch,
     block: block as number,
   };
 }
 
-/** The first of the other live nodes whose `/ca` has this CA. Throws `AttemptFailed` when none has. */
+/** The CA's public key. But for it and the signature the chain makes every byte. */
+function checkedCa(ca: Parts, { blocks: { head, confirmed } }: Known, epoch: Epoch, { trustDomain }: NetworkProfile): Uint8Array {
+  const record = [...head.epochs, ...confirmed.epochs].find((each) => each.epoch === epoch && each.hash !== undefined);
+  const publicKey = inside(ca.spki)[1]?.content.subarray(1);
+  const made = record?.hash &&
+    publicKey && {
+      ...{ epoch, hash: record.hash, trustDomain, publicKey },
+      validity: { notBeforeMs: record.activatedAtMs, notAfterMs: record.activatedAtMs + CA_LIFE_MS },
+    };
+  if (!made || !isWhole(ca, caCertificate(made), ca))
+    throw new AttemptFailed('other_answer', 'gave a CA certificate that the chain does not make');
+  return made.publicKey;
+}
+
+function checkLeaf(
+  leaf: Parts,
+  ca: Parts,
+  caPoint: Uint8Array,
+  { key, lifeMs }: Pick<CertificateOrder, 'key' | 'lifeMs'>,
+  { app }: Known,
+  epoch: Epoch,
+  { trustDomain }: NetworkProfile,
+  nowMs: number,
+): void {
+  const expected = leafCertificate({
+    ...{ subject: { appId: app.appId, instanceId: app.instanceId }, trustDomain, spki: key.spki },
+    ...{ serial: leaf.serial, validity: leaf.validity, issuer: { epoch, keyId: keyIdOf(caPoint) } },
+  });
+  if (!isLeafSerial(leaf.serial) || !isWhole(leaf, expected, ca))
+    throw new AttemptFailed('other_answer', 'gave a certificate of another key, app or CA');
+  const { notBeforeMs, notAfterMs } = leaf.validity;
+  const isAsked = Math.abs(notAfterMs - nowMs - lifeMs) <= CLIENT_CLOCK_MS && notBeforeMs <= nowMs + CLIENT_CLOCK_MS;
+  if (!isAsked || notAfterMs <= nowMs) throw new AttemptFailed('other_answer', 'gave a certificate of another time');
+}
+
+/** Every byte but those of the signature is expected, and the signature is the CA's. */
+function isWhole({ whole, signature }: Parts, expected: Uint8Array, ca: Parts): boolean {
+  return equalBytes(signedCertificate(expected, signature), whole) && isSignedByP256(ca.spki.whole, expected, signature);
+}
+
+/** The first of the other live nodes whose `/ca` has this CA; all are asked at once. Throws `AttemptFailed` when none has. */
 export async function confirmCa(
   fetch: Fetch,
   ca: string,
   others: readonly LiveNode[],
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<Wallet> {
-  for (const { url, wallet } of others) {
-    try {
-      const { status, body } = await fetch({ url: `${url}/ca`, method: 'GET' }, { ...limits, bodyBytesMax: CLIENT_BUNDLE_BYTES_MAX });
-      if (status === 200 && (parseUtf8(body) ?? '').includes(ca)) return wallet;
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-    }
+  const enough = new AbortController();
+  const signal = AbortSignal.any([limits.signal, enough.signal]);
+  try {
+    return await Promise.any(others.map((node) => confirmedBy(fetch, ca, node, { ...limits, signal })));
+  } catch (error) {
+    const mistake = error instanceof AggregateError ? error.errors.find((each) => !isNode(each)) : error;
+    if (mistake !== undefined) throw mistake;
+    throw new AttemptFailed('unproven', `gave a CA that none of ${others.length} other live nodes serves; two are needed`);
+  } finally {
+    enough.abort();
   }
-  throw new AttemptFailed('unproven', `gave a CA that none of ${others.length} other live nodes serves`);
+}
+
+async function confirmedBy(
+  fetch: Fetch,
+  ca: string,
+  { url, wallet }: LiveNode,
+  limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<Wallet> {
+  // A cache in between may hold the other form, or an older bundle.
+  const headers = { accept: 'application/pem-certificate-chain', 'cache-control': 'no-cache' };
+  const { status, body } = await fetch({ url: `${url}/ca`, method: 'GET', headers }, { ...limits, bodyBytesMax: CLIENT_BUNDLE_BYTES_MAX });
+  if (status !== 200 || !(parseUtf8(body) ?? '').includes(ca)) throw new AttemptFailed('unproven', 'serves another CA');
+  return wallet;
+}
+
+/** Whether it is a node's fault, not this program's. */
+function isNode(error: unknown): boolean {
+  return error instanceof Refusal || error instanceof AttemptFailed;
 }
 
 function pemOf(value: unknown): string {
@@ -140,7 +187,7 @@ function pemOf(value: unknown): string {
 }
 
 interface Parts {
-  readonly signed: Element;
+  readonly whole: Uint8Array;
   readonly signature: Uint8Array;
   readonly serial: Uint8Array;
   readonly validity: Validity;
@@ -150,13 +197,12 @@ interface Parts {
 /** What a certificate says that is not known beforehand. Everything else is compared whole. */
 function partsOf(pem: string): Parts | undefined {
   const der = parsePem('CERTIFICATE', utf8(pem));
-  const root = der && parseDer(der, CERTIFICATE_DEPTH_MAX);
-  const [signed, algorithm, signature, ...rest] = inside(root);
-  if (!signed || !algorithm || signature?.tag !== BIT_STRING || rest.length > 0) return undefined;
+  const [signed, algorithm, signature, ...rest] = inside(der && parseDer(der, CERTIFICATE_DEPTH_MAX));
+  if (!der || !signed || !algorithm || signature?.tag !== BIT_STRING || rest.length > 0) return undefined;
   const [, serial, , , validity, , spki] = inside(signed);
   const [notBeforeMs, notAfterMs] = inside(validity).map(timeOf);
   if (serial?.tag !== INTEGER || !spki || notBeforeMs === undefined || notAfterMs === undefined) return undefined;
-  return { signed, signature: signature.content.subarray(1), serial: serial.content, validity: { notBeforeMs, notAfterMs }, spki };
+  return { whole: der, signature: signature.content.subarray(1), serial: serial.content, validity: { notBeforeMs, notAfterMs }, spki };
 }
 
 /** The elements of a SEQUENCE, none of anything else: primitive contents were not looked into. */

@@ -108,8 +108,9 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
       const order = certificateOrder(options, random);
       return await ask(kmsRequestOf('POST', '/kms/sign_cert', { ...order.body }), choice, {
         async read(answer, known, node, limits) {
-          const signed = readCertificate(answer, order, known, profile, clock.nowMs());
-          const others = known.nodes.filter(({ wallet }) => wallet !== node.wallet);
+          const isOld = !rightEpochs(known, 'current', profile).some((right) => right === answer['epoch']);
+          const signed = readCertificate(answer, order, isOld ? await directory.renewed() : known, profile, clock.nowMs());
+          const others = known.nodes.filter(({ wallet, url }) => wallet !== node.wallet && url !== node.url);
           return { ...signed, node: node.wallet, confirmedBy: await confirmCa(dependencies.fetch, signed.ca, others, limits) };
         },
       });

@@ -399,3 +399,42 @@ describe('after a rotation', () => {
     expect({ bent, epoch: derived.epoch, key: hexOf(derived.key) }).toEqual({ bent: 1, epoch: 1, key: hexOf(rotated.key) });
   });
 });
+
+describe('a certificate', () => {
+  /** Each node is asked by name, so that it is known whose word needs another's. */
+  const signedBy = async (member: Member, options = {}) => await client.signCertificate({ node: member.keys().wallet, ...options });
+  const lie = () => Promise.resolve({ status: 200, headers: {}, body: Buffer.from('another bundle') });
+  const bundles = (members: readonly Member[], answer: Intention) => {
+    for (const { host } of members)
+      host?.intend((request, forward) => (request.path === '/ca' ? answer(request, forward) : forward(request)));
+  };
+
+  it('of every node is of the same CA, and confirmed by another', async () => {
+    const signed = await Promise.all(world.members.map((member) => signedBy(member)));
+    expect(new Set(signed.map(({ ca }) => ca)).size).toBe(1);
+    for (const [index, member] of world.members.entries()) {
+      expect(signed[index]?.node).toBe(member.keys().wallet);
+      expect(signed[index]?.confirmedBy).not.toBe(member.keys().wallet);
+    }
+  });
+
+  it.each([
+    ['hangs', () => new Promise<Reply>(() => undefined)],
+    ['lies', lie],
+  ])('is confirmed by the third when the CA of the second %s', async (_how, answer) => {
+    for (const [signer, silent, good] of [
+      [0, 1, 2],
+      [2, 0, 1],
+    ] as const) {
+      bundles([world.members[silent] as Member], answer);
+      expect((await signedBy(world.members[signer] as Member)).confirmedBy).toBe(world.members[good]?.keys().wallet);
+      bendAll(undefined);
+    }
+  });
+
+  it('that no other node confirms is not believed, not even on the word of its own', async () => {
+    const [member, ...others] = world.members as [Member, ...Member[]];
+    bundles(others, lie);
+    await expect(signedBy(member, { callMs: 8_000 })).rejects.toMatchObject({ name: 'KmsError', code: 'no_answer' });
+  });
+});

@@ -1,24 +1,17 @@
 /** The enclave binary as a program: what it says, what it refuses to start with, and how it ends. Exit codes are those of `docs/operations.md`. */
-import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NAMED_PROFILES } from '../../core/profiles.ts';
 import { builtBinary } from '../simulation/binaries.ts';
 import { spawnBinary } from '../simulation/kinds/binary.ts';
 import { open } from '../functions/raw.ts';
 import { startOdyn } from '../simulation/odyn.ts';
-import { until, WORLDS_FOLDER } from '../simulation/world.ts';
+import { until } from '../simulation/world.ts';
 import { simulatedProfile } from '../simulation/node.ts';
 import type { AddressInfo } from 'node:net';
 import type { SpawnedBinary, SpawnOptions } from '../simulation/kinds/binary.ts';
 import type { Odyn } from '../simulation/odyn.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const run = promisify(execFile);
 const simulation = simulatedProfile();
 /** A port that nobody listens on. */
 const NOBODY = 'http://127.0.0.1:1';
@@ -150,19 +143,9 @@ describe('it refuses to start', () => {
 
 describe('a release', () => {
   it('refuses to start with a simulated network’s profile', async () => {
-    const folder = await mkdtemp(join(WORLDS_FOLDER, 'release-'));
-    try {
-      const [file, out] = [join(folder, 'profile.json'), join(folder, 'nova-kms')];
-      await writeFile(file, JSON.stringify(simulation));
-      const { stdout } = await run(process.execPath, ['build.mjs', '--only', 'binary', '--release', '--profile', file, '--out', out], {
-        cwd: ROOT,
-      });
-      const why = 'built for release, and the profile simulation is of a simulated network';
-      expect(stdout).toContain(`It will refuse to start: ${why}`);
-      expect(await outcome({ env: base }, out)).toEqual({ code: 78, said: why });
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    const program = await builtBinary({ release: true, profile: simulation });
+    const why = 'built for release, and the profile simulation is of a simulated network';
+    expect(await outcome({ env: base }, program)).toEqual({ code: 78, said: why });
   });
 
   it('of a named network refuses to start without its cluster’s registry', async () => {

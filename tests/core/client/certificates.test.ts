@@ -20,7 +20,9 @@ const test = createTestCa();
 const nowMs = test.clock.nowMs();
 const order = certificateOrder({ ttlSeconds: 3_600 }, createRandom('the app'));
 const epochs = [test.record(0, { state: 'previous' }), test.record(1)];
-const known = { app: subject, blocks: { head: { epochs }, confirmed: { epochs } } } as unknown as Known;
+const knownWith = (confirmed: readonly object[], head = confirmed) =>
+  ({ app: subject, blocks: { head: { epochs: head }, confirmed: { epochs: confirmed, blockTimeMs: nowMs } } }) as unknown as Known;
+const known = knownWith(epochs);
 
 interface Asked {
   readonly from?: TestCa;
@@ -46,10 +48,10 @@ function answerOf({
   return { certificate: pem(leaf), ca_certificate: pem(ca.der), epoch, block: 7 };
 }
 
-const read = (answer: JsonObject, atMs = nowMs) => readCertificate(answer, order, known, profile, atMs);
-function complaint(answer: JsonObject, atMs = nowMs): string {
+const read = (answer: JsonObject, atMs = nowMs, view = known) => readCertificate(answer, order, view, profile, atMs);
+function complaint(answer: JsonObject, atMs = nowMs, view = known): string {
   try {
-    read(answer, atMs);
+    read(answer, atMs, view);
   } catch (error) {
     if (error instanceof AttemptFailed) return `${error.outcome}: ${error.message}`;
     throw error;
@@ -84,7 +86,7 @@ describe('a certificate', () => {
     ['another instance', { instanceId: 22n }, 'of another key, app or CA'],
     ['another app', { appId: 44n }, 'of another key, app or CA'],
     ['another life', { lifeMs: 2 * 86_400_000 }, 'of another time'],
-    ['an epoch before', { epoch: 0 }, 'no certificate of an active epoch'],
+    ['an epoch before', { epoch: 0 }, 'in an epoch that the chain does not make right'],
     ['the CA of another secret', { from: createTestCa(new Uint8Array(32).fill(9)) }, 'a CA certificate that the chain does not make'],
     ['another trust domain', { from: createTestCa(undefined, 'evil.example') }, 'a CA certificate that the chain does not make'],
   ])('for %s is refused', (_what, asked: Asked, words) => {
@@ -104,20 +106,45 @@ describe('a certificate', () => {
     expect(complaint(flip(good, 'ca_certificate'))).not.toBe('none');
   });
 
+  it.each([
+    ['an epoch that is none', { epoch: 'current' }],
+    ['an epoch that is not there', { epoch: 9 }],
+  ])('is refused for %s', (_what, change) => {
+    expect(complaint({ ...answerOf(), ...change })).toContain('wrong_epoch: ');
+  });
+
+  it('of an epoch that was given up at the head is refused, though it is active at the confirmed block', () => {
+    const lost = [test.record(0, { state: 'previous' }), test.record(1, { state: 'lost' })];
+    expect(complaint(answerOf())).toBe('none');
+    expect(complaint(answerOf(), nowMs, knownWith(epochs, lost))).toContain('wrong_epoch: ');
+  });
+
+  it('of the epoch before is taken for a moment after a rotation, for nodes that have not seen it yet', () => {
+    const rotated = (agoMs: number) => knownWith([test.record(0, { state: 'previous' }), test.record(1, { activatedAtMs: nowMs - agoMs })]);
+    expect(complaint(answerOf({ epoch: 0 }), nowMs, rotated(1_000))).toBe('none');
+    expect(complaint(answerOf({ epoch: 0 }), nowMs, rotated(profile.headAgeMaxMs))).toContain('wrong_epoch: ');
+  });
+
+  it('for five minutes is refused when it is over', () => {
+    const short = certificateOrder({ ttlSeconds: 300 }, createRandom('short'));
+    const answer = answerOf({ csr: short.body.csr, lifeMs: short.lifeMs });
+    const at = (ms: number) => () => readCertificate(answer, short, known, profile, ms);
+    expect(at(nowMs + 299_000)).not.toThrow();
+    expect(at(nowMs + 300_000)).toThrow('of another time');
+  });
+
   it('is refused when it is over, or not yet there, by this app’s clock', () => {
     expect(complaint(answerOf(), nowMs + 3_600_000)).toContain('of another time');
     expect(complaint(answerOf(), nowMs - 3_600_000)).toContain('of another time');
   });
 
   it.each([
-    ['nothing', {}],
+    ['nothing but an epoch', { epoch: 1 }],
     ['no certificate', { ...answerOf(), certificate: undefined }],
     ['no PEM', { ...answerOf(), certificate: base64(utf8('hello')) }],
     ['two certificates', withText(answerOf(), 'certificate', textOf(answerOf(), 'certificate').repeat(2))],
     ['a PEM of nothing', withText(answerOf(), 'ca_certificate', certificatePem(Uint8Array.of(0x30, 0)))],
     ['a PEM of a number', withText(answerOf(), 'ca_certificate', certificatePem(Uint8Array.of(2, 1, 1)))],
-    ['an epoch that is none', { ...answerOf(), epoch: 'current' }],
-    ['an epoch that is not there', { ...answerOf(), epoch: 9 }],
     ['no block', { ...answerOf(), block: null }],
   ])('is none in an answer with %s', (_what, answer: JsonObject) => {
     expect(complaint(answer)).toMatch(/^other_answer: /);
@@ -143,6 +170,11 @@ describe('a CA', () => {
 
   it('is confirmed by the first other node that serves it', async () => {
     expect(await confirmCa(served({ b: older, c: ca + older }), ca, nodes, limits)).toBe(nodes[2]?.wallet);
+  });
+  it('is confirmed though another node never answers', async () => {
+    const hung: Fetch = (request, limits) =>
+      request.url.includes('a.example') ? new Promise(() => undefined) : served({ b: older, c: ca })(request, limits);
+    expect(await confirmCa(hung, ca, nodes, limits)).toBe(nodes[2]?.wallet);
   });
   it('that no other node serves is not believed', async () => {
     for (const answers of [{ a: older, b: '', c: 'x' }, {}])
