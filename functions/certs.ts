@@ -4,7 +4,6 @@
  */
 import { bundlePem, certificatePem, isoSeconds, trustBundle } from '../core/ca/bundle.ts';
 import { parseValidity } from '../core/ca/validity.ts';
-import { chooseEpoch } from '../core/chain/epochs.ts';
 import { usableBlocks } from '../core/chain/view.ts';
 import { usableEpochs } from '../core/cluster/readiness.ts';
 import { Refusal } from '../core/errors.ts';
@@ -12,6 +11,7 @@ import { SIGN_CERT_BODY_BYTES_MAX } from '../core/limits.ts';
 import { base64, parseBase64, utf8 } from '../core/wire/bytes.ts';
 import { canonicalJson, unknownMember } from '../core/wire/json.ts';
 import { cacheableReply } from './reply.ts';
+import { requireServing } from './sealed.ts';
 import type { EpochRecord } from '../core/chain/registry.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Endpoint, Work } from './sealed.ts';
@@ -38,28 +38,24 @@ const work: Work = (kms, caller, request) => {
 
 export const signCertificate: Endpoint = { work, bodyBytesMax: SIGN_CERT_BODY_BYTES_MAX };
 
-/** PEM, or JSON for who asks for it. Public: it holds no more than the chain does. */
+/** PEM, or JSON for who asks for it. Public: names, times and public keys. */
 export function caBundle(kms: Kms, request: Request): Response {
-  const entries = trustBundle(kms.ca, servedEpochs(kms));
+  requireServing(kms);
+  const entries = trustBundle(kms.ca, epochsInUse(kms));
   const wantsJson = (request.headers.get('accept') ?? '').includes('application/json');
   return wantsJson
     ? cacheableReply('application/json', canonicalJson({ bundle: entries }))
     : cacheableReply('application/pem-certificate-chain', bundlePem(entries));
 }
 
-/** Throws what keeps this node from serving. */
-function servedEpochs(kms: Kms): readonly EpochRecord[] {
-  const gate = kms.admission.gate();
-  if (gate.kind === 'waiting') throw new Refusal(gate.reason, gate.detail);
-  const blocks = usableBlocks(kms.view);
+function epochsInUse({ view }: Kms): readonly EpochRecord[] {
+  const blocks = usableBlocks(view);
   if (!blocks) throw new Refusal('chain_unavailable', 'no view of the chain');
   return usableEpochs(blocks);
 }
 
 function activeEpoch(kms: Kms): EpochRecord {
-  const epochs = servedEpochs(kms);
-  const number = chooseEpoch(epochs, { kind: 'current' });
-  const active = epochs.find(({ epoch }) => epoch === number);
+  const active = epochsInUse(kms).find(({ state }) => state === 'active');
   if (!active) throw new Refusal('epoch_retired', 'the active epoch was given up at the head');
   return active;
 }

@@ -57,7 +57,8 @@ async function admitted(kms: Kms, { work, bodyBytesMax }: Endpoint, request: Req
   return await answer;
 }
 
-function requireServing(kms: Kms): void {
+/** Throws the reason for which this node waits. */
+export function requireServing(kms: Kms): void {
   const gate = kms.admission.gate();
   if (gate.kind === 'waiting') throw new Refusal(gate.reason, gate.detail);
 }

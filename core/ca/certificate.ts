@@ -3,6 +3,7 @@
  * says, and that of an app's instance. `docs/protocol.md` clause 12 has each field. Pure.
  */
 import { digestOf } from '../crypto/digest.ts';
+import { P256_SPKI_HEAD } from '../crypto/spki.ts';
 import { concat, utf8 } from '../wire/bytes.ts';
 import {
   BIT_STRING,
@@ -58,9 +59,7 @@ export interface LeafFields {
 
 const VERSION_3 = bytesOf('a003020102');
 /** ecdsa-with-SHA256 (RFC 5758 §3.2). */
-const SIGNATURE_ALGORITHM = bytesOf('300a06082a8648ce3d040302');
-/** A P-256 key (RFC 5480) but for its point. */
-const P256_HEAD = bytesOf('3059301306072a8648ce3d020106082a8648ce3d030107034200');
+export const ECDSA_SHA256 = bytesOf('300a06082a8648ce3d040302');
 
 const CA_TRUE_LENGTH_0 = bytesOf('30060101ff020100');
 const CA_FALSE = bytesOf('3000');
@@ -86,7 +85,7 @@ const CA_SERIAL = 2;
 
 /** The TBSCertificate of an epoch's CA. */
 export function caCertificate({ epoch, hash, validity, trustDomain, publicKey }: CaFields): Uint8Array {
-  const spki = concat(P256_HEAD, publicKey);
+  const spki = concat(bytesOf(P256_SPKI_HEAD), publicKey);
   const serial = concat(Uint8Array.of(CA_SERIAL), bytesOf(hash).subarray(0, SERIAL_BYTES));
   return toBeSigned(serial, nameOfCa(epoch), validity, nameOfCa(epoch), spki, [
     critical(BASIC_CONSTRAINTS, CA_TRUE_LENGTH_0),
@@ -121,7 +120,7 @@ export function isLeafSerial(serial: Uint8Array): boolean {
 
 /** The Certificate of a TBSCertificate and the DER of its ECDSA signature. */
 export function signedCertificate(tbs: Uint8Array, signature: Uint8Array): Uint8Array {
-  return sequence(tbs, SIGNATURE_ALGORITHM, encodeDer(BIT_STRING, Uint8Array.of(0), signature));
+  return sequence(tbs, ECDSA_SHA256, encodeDer(BIT_STRING, Uint8Array.of(0), signature));
 }
 
 /** RFC 7093 §2, method 1: the first 160 bits of SHA-256 over the key's own bits. */
@@ -145,7 +144,7 @@ function toBeSigned(
 ): Uint8Array {
   const validity = sequence(time(notBeforeMs), time(notAfterMs));
   const listed = encodeDer(0xa3, sequence(...extensions));
-  return sequence(VERSION_3, encodeDer(INTEGER, serial), SIGNATURE_ALGORITHM, issuer, validity, subject, spki, listed);
+  return sequence(VERSION_3, encodeDer(INTEGER, serial), ECDSA_SHA256, issuer, validity, subject, spki, listed);
 }
 
 function nameOfCa(epoch: Epoch): Uint8Array {

@@ -4,6 +4,7 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256, p384 } from '@noble/curves/nist.js';
+import { P256_SPKI_HEAD, P384_SPKI_HEAD } from '../crypto/spki.ts';
 import { RSA_BITS_MAX, RSA_BITS_MIN, RSA_EXPONENT_MAX, RSA_EXPONENT_MIN } from '../limits.ts';
 import { equalBytes, hex } from '../wire/bytes.ts';
 import { BIT_STRING, bytesOf, childrenOf, INTEGER, parseDer, SEQUENCE } from './der.ts';
@@ -15,12 +16,12 @@ export type KeyKind = 'P-256' | 'P-384' | 'Ed25519' | 'RSA';
 const FIXED: readonly { kind: KeyKind; head: Uint8Array; isGood: (key: Uint8Array) => boolean }[] = [
   {
     kind: 'P-256',
-    head: bytesOf('3059301306072a8648ce3d020106082a8648ce3d030107034200'),
+    head: bytesOf(P256_SPKI_HEAD),
     isGood: (key) => p256.utils.isValidPublicKey(key, false),
   },
   {
     kind: 'P-384',
-    head: bytesOf('3076301006072a8648ce3d020106052b81040022036200'),
+    head: bytesOf(P384_SPKI_HEAD),
     isGood: (key) => p384.utils.isValidPublicKey(key, false),
   },
   { kind: 'Ed25519', head: bytesOf('302a300506032b6570032100'), isGood: isEd25519Key },

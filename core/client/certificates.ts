@@ -3,7 +3,7 @@
  * that is believed only when it is, byte for byte, what our own chain and our own key make it, but for serial and times; and
  * when a second node serves the same CA.
  */
-import { caCertificate, isLeafSerial, keyIdOf, leafCertificate, signedCertificate } from '../ca/certificate.ts';
+import { caCertificate, ECDSA_SHA256, isLeafSerial, keyIdOf, leafCertificate, signedCertificate } from '../ca/certificate.ts';
 import { BIT_STRING, bytesOf, childrenOf, encodeDer, INTEGER, parseDer, SEQUENCE, sequence } from '../ca/der.ts';
 import { encodePem, parsePem } from '../ca/pem.ts';
 import { isSignedByP256, p256Key, P256_SEED_BYTES } from '../crypto/p256.ts';
@@ -60,7 +60,6 @@ export interface CertificateOrder {
 const NO_NAME = bytesOf('3000');
 const NO_ATTRIBUTES = bytesOf('a000');
 const VERSION_1 = bytesOf('020100');
-const ECDSA_SHA256 = bytesOf('300a06082a8648ce3d040302');
 
 /** Throws `bad_argument`. */
 export function certificateOrder({ ttlSeconds = LEAF_LIFE_DEFAULT_MS / 1_000 }: CertificateOptions, random: Random): CertificateOrder {

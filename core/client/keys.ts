@@ -8,6 +8,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, openBytes, sealBytes } from '../crypto/aead.ts';
+import { P384_SPKI_HEAD } from '../crypto/spki.ts';
 import { personalDigest, walletOf } from '../crypto/wallet.ts';
 import { Refusal } from '../errors.ts';
 import { concat, equalBytes, hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
@@ -49,8 +50,6 @@ const SCHEDULES: Readonly<Record<KeySchedule, Schedule>> = {
 
 const WALLET_KEY_BYTES = 32;
 const TEE_KEY_BYTES = 48;
-/** What stands before the uncompressed point in the SPKI DER of every P-384 key. */
-const SPKI_PREFIX = '3076301006072a8648ce3d020106052b81040022036200';
 const POINT_BYTES = 97;
 const NOTHING = new Uint8Array(0);
 
@@ -82,7 +81,7 @@ function walletSigner(privateKey: string): EnclaveKeys['signer'] {
 function teeBox(privateKey: string, { info, isBound, nonceBytes }: Schedule, random: Random): EnclaveKeys['box'] {
   const ecdh = agreement(privateKey);
   const ownPoint = new Uint8Array(ecdh.getPublicKey());
-  const publicKey = concat(parseHex(SPKI_PREFIX) ?? NOTHING, ownPoint);
+  const publicKey = concat(parseHex(P384_SPKI_HEAD) ?? NOTHING, ownPoint);
 
   function keyFor(theirs: Uint8Array, nonce: Uint8Array): Uint8Array {
     const point = teePointOf(theirs);
@@ -131,7 +130,7 @@ function agreement(privateKey: string): ReturnType<typeof createECDH> {
 
 /** The uncompressed point of an SPKI DER, or `undefined` for what has not its form. */
 export function teePointOf(teePubkey: Uint8Array): Uint8Array | undefined {
-  const prefix = parseHex(SPKI_PREFIX) ?? NOTHING;
+  const prefix = parseHex(P384_SPKI_HEAD) ?? NOTHING;
   const isWhole = teePubkey.length === prefix.length + POINT_BYTES && equalBytes(teePubkey.subarray(0, prefix.length), prefix);
   return isWhole ? teePubkey.subarray(prefix.length) : undefined;
 }
