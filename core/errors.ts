@@ -76,6 +76,25 @@ export type RequestReason =
   | 'csr_signature_invalid'
   | 'validity_malformed'
   | 'validity_beyond_ca'
+  | 'key_malformed'
+  | 'key_not_found'
+  | 'value_malformed'
+  | 'value_too_large'
+  | 'ttl_malformed'
+  | 'version_malformed'
+  | 'version_conflict'
+  | 'min_replicas_malformed'
+  | 'when_full_malformed'
+  | 'prefix_malformed'
+  | 'limit_malformed'
+  | 'cursor_malformed'
+  | 'operations_malformed'
+  | 'answer_too_large'
+  | 'quota_exceeded'
+  | 'tombstones_full'
+  | 'store_full'
+  | 'clock_unusable'
+  | 'data_catching_up'
   | 'rate_limited'
   | 'replay_memory_full'
   | 'deadline_exceeded'
@@ -92,6 +111,7 @@ export type PeerReason =
   | 'frame_malformed'
   | 'frame_unauthentic'
   | 'frame_replayed'
+  | 'cursor_ahead'
   | 'handover_not_eligible'
   | 'handover_rate_limited';
 
@@ -104,12 +124,15 @@ export class Refusal extends Error {
   readonly reason: Reason;
   /** For the log. Never a secret, never sent. */
   readonly detail: string;
+  /** Numbers and versions that its caller needs: sent beside the reason. Never a secret. */
+  readonly facts: Readonly<Record<string, string | number | null>>;
 
-  constructor(reason: Reason, detail = '', cause?: unknown) {
+  constructor(reason: Reason, detail = '', cause?: unknown, facts: Refusal['facts'] = {}) {
     super(detail ? `${reason}: ${detail}` : reason, cause === undefined ? undefined : { cause });
     this.name = 'Refusal';
     this.reason = reason;
     this.detail = detail;
+    this.facts = facts;
   }
 }
 

@@ -113,6 +113,87 @@ export const LEAF_LIFE_MAX_MS = 90 * DAY_MS;
 /** Ten years from its activation: an epoch has one CA certificate for all its life, and should be rotated long before. */
 export const CA_LIFE_MS = 3_650 * DAY_MS;
 
+/** Keys and values of the store, in UTF-8 bytes and bytes. */
+export const KEY_BYTES_MAX = 512;
+export const VALUE_BYTES_MAX = MIB;
+/** A value of the largest size, as base64 in JSON, as hex. */
+export const DATA_BODY_BYTES_MAX = 3 * MIB;
+/** A delete: a key, every character escaped, and versions, as hex. */
+export const DELETE_BODY_BYTES_MAX = 16 * KIB;
+/** Ten years: far enough for anybody, near enough that a clock never overflows. */
+export const TTL_MS_MAX = 3_650 * DAY_MS;
+/** What one app may hold on a node, as charged: key, value and `RECORD_CHARGE_BYTES` for each record, tombstones too. */
+export const APP_QUOTA_BYTES = 10 * MIB;
+/** What a record costs in memory besides its key and value. */
+export const RECORD_CHARGE_BYTES = 256;
+/** All apps together, as charged, by this node's own admission; a node that is killed forgets its secret. */
+export const STORE_BYTES_MAX = KIB * MIB;
+/** The same with what peers admitted. */
+export const STORE_MERGED_BYTES_MAX = 2 * STORE_BYTES_MAX;
+/** Of one app, deleted or expired and not collected yet; at this many, new keys are refused until members have caught up. */
+export const TOMBSTONES_PER_APP_MAX = 20_000;
+/** How many least recently used records are looked at for room before the write is refused. */
+export const EVICTION_LOOKS_MAX = 1_024;
+/** Clocks of members may differ by this; records from further ahead wait at their sender. */
+export const CLOCK_SKEW_MAX_MS = 60 * SECOND_MS;
+/** How much further ahead than that a node's own writes may be after it has seen a record at the edge. */
+export const CLOCK_SKEW_SLACK_MS = SECOND_MS;
+/** 32 bits on the wire; beyond it the hybrid clock moves to the next millisecond. */
+export const HLC_LOGICAL_MAX = 2 ** 32 - 1;
+/** Longer than a frame can be under way (its session's life). A tombstone is collected this long after its last acknowledgement. */
+export const MESSAGE_LIFETIME_MS = 15 * MINUTE_MS;
+/** Records in one frame: half of what a frame holds, or one record of any size. */
+export const DATA_FRAME_BYTES_MAX = MIB;
+/** Records, offers, prints: what a peer can make a node look at with one frame. */
+export const DATA_FRAME_ITEMS_MAX = 4_096;
+/** A header of a record: its fields and the longest key. */
+export const RECORD_HEADER_BYTES_MAX = 130 + KEY_BYTES_MAX;
+/** Writes that come within this time of the first travel in one frame. */
+export const REPLICATE_BATCH_MS = 3;
+/** Records that one peer lacks or refused, remembered by number; beyond it anti-entropy has to find them. */
+export const OWED_PER_PEER_MAX = 10_000;
+/** A refused record is sent again after the first, doubling up to the second, with jitter. */
+export const REFUSED_RETRY_MIN_MS = SECOND_MS;
+export const REFUSED_RETRY_MAX_MS = MINUTE_MS;
+/** How often it is noted what a peer has acknowledged, for collection `MESSAGE_LIFETIME_MS` later. */
+export const CURSOR_SAMPLE_MS = 10 * SECOND_MS;
+/** Unacknowledged changes are counted up to here for reports. */
+export const LAG_COUNTED_MAX = 1_000;
+/** Anti-entropy begins anew after a random time between these. */
+export const ANTI_ENTROPY_MIN_MS = 10 * SECOND_MS;
+export const ANTI_ENTROPY_MAX_MS = 30 * SECOND_MS;
+/** A range of the digest that differs is cut into so many; one with no more than so many records is listed. */
+export const DIGEST_FAN_OUT = 16;
+export const DIGEST_LISTED_MAX = 32;
+/** What one writer's every millisecond may put into one range that cannot be cut: a record of each member. */
+export const DIGEST_PART_OFFERS_MAX = 1_024;
+/** Parts of one digest frame, and how many may wait for the next: a peer that always answers "differs" ends the round. */
+export const DIGEST_PARTS_MAX = 256;
+export const DIGEST_QUEUE_MAX = 8_192;
+export const DIGEST_TRIPS_MAX = 64;
+/** A tick of the replication waits for its own work this long; the rest goes on and the next tick finds it. */
+export const DATA_TICK_MS_MAX = 2 * SECOND_MS;
+/** Longer without membership, and others may soon collect without this node: it forgets its records. Below `MESSAGE_LIFETIME_MS`. */
+export const MEMBERSHIP_GRACE_MS = 10 * MINUTE_MS;
+/** Data keys of apps that are kept derived, for each epoch. */
+export const DATA_KEYS_CACHED_MAX = 4_096;
+/** Ids of collected tombstones, so that a peer that collects later does not bring them back. */
+export const COLLECTED_REMEMBERED_MAX = 50_000;
+/** Maintenance in one piece, and bodies sealed anew in it: some tens of milliseconds. */
+export const STORE_MAINTENANCE_RECORDS = 2_000;
+export const STORE_MAINTENANCE_BYTES = 8 * MIB;
+/** Keys that a list passes over because they have just expired, before it ends its page early. */
+export const LIST_EXPIRED_MAX = 1_000;
+/** Keys in one page of a list, and their bytes in all. */
+export const LIST_KEYS_MAX = 10_000;
+export const LIST_BYTES_MAX = MIB;
+/** Operations in one batch. */
+export const BATCH_OPERATIONS_MAX = 256;
+/** Values and keys in the answer to a batch, as JSON has them; the largest value alone fits. */
+export const BATCH_ANSWER_BYTES_MAX = 2 * MIB;
+/** How long a write waits for its replicas before it says how many there are. */
+export const REPLICAS_MS_MAX = 3 * SECOND_MS;
+
 /** Odyn is on loopback: slower than this is a fault, not a queue. */
 export const ODYN_MS_MAX = 5 * SECOND_MS;
 /** The largest answer of Odyn: a sealed 1 MiB value as hex. */
@@ -259,8 +340,8 @@ export const CLIENT_PAUSE_MS = 200;
 export const CLIENT_FAILED_MS = 30 * SECOND_MS;
 /** Enough for one attempt and a clock that is behind. */
 export const CLIENT_SIGNATURE_LIFE_MS = 60 * SECOND_MS;
-/** The largest answer of a node: a sealed 1 MiB value. */
-export const CLIENT_ANSWER_BYTES_MAX = 3 * MIB;
+/** The largest answer of a node: that of a full batch, with what stands around its values, as hex. */
+export const CLIENT_ANSWER_BYTES_MAX = 6 * MIB;
 /** `{"nonce":"…"}`. */
 export const CLIENT_NONCE_ANSWER_BYTES_MAX = KIB;
 /** A trust bundle: about 1 KiB for each epoch. */

@@ -24,7 +24,9 @@ export function openBytes(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array
   decipher.setAuthTag(sealed.subarray(sealed.length - AEAD_TAG_BYTES));
   const plaintext = decipher.update(sealed.subarray(0, sealed.length - AEAD_TAG_BYTES));
   try {
-    return concat(plaintext, decipher.final());
+    // Gives no more bytes: GCM is a stream.
+    decipher.final();
+    return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
   } catch {
     // `final` fails for one cause only: the tag does not match.
     return undefined;

@@ -32,8 +32,9 @@ export function derivationInfo(path: string, context: string): string {
   return context === '' ? escaped : `${escaped}:${context}`;
 }
 
-export function deriveInternalKey(secret: Uint8Array, purpose: InternalPurpose, epoch: Epoch, lengthBytes: number): Uint8Array {
-  return hkdf(sha256, secret, utf8(`nova-kms:internal:${purpose}:epoch:${epoch}`), undefined, lengthBytes);
+/** `use` names one key of a purpose that has several. */
+export function deriveInternalKey(secret: Uint8Array, purpose: InternalPurpose, epoch: Epoch, lengthBytes: number, use = ''): Uint8Array {
+  return hkdf(sha256, secret, utf8(`nova-kms:internal:${purpose}:epoch:${epoch}`), utf8(use), lengthBytes);
 }
 
 /** What the chain holds of a secret: keccak256 of its 32 bytes. */

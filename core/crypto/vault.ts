@@ -2,12 +2,14 @@
  * The single holder of master secrets and candidates. It derives; it never answers with a secret except to the
  * handover, and nothing is ever derived from a candidate. Synchronous: nothing interleaves inside it.
  */
+import { LRUCache } from 'lru-cache';
+import { AEAD_KEY_BYTES } from './aead.ts';
 import { caPublicKey, signAsCa } from './ca-key.ts';
 import { deriveAppKey, deriveInternalKey, secretHash, SECRET_BYTES } from './kdf.ts';
-import type { AppDerivation, InternalPurpose } from './kdf.ts';
+import type { AppDerivation } from './kdf.ts';
 import { assert } from '../errors.ts';
-import { CANDIDATES_PER_EPOCH_MAX } from '../limits.ts';
-import type { Epoch, Hash } from '../identity.ts';
+import { CANDIDATES_PER_EPOCH_MAX, DATA_KEYS_CACHED_MAX } from '../limits.ts';
+import type { AppId, Epoch, Hash } from '../identity.ts';
 
 /** What the confirmed chain says of one epoch, as far as its secret is concerned. */
 export interface EpochTruth {
@@ -40,17 +42,30 @@ export interface Vault {
   handOver(epoch: Epoch, hash: Hash): Uint8Array | undefined;
   /** `undefined` when the epoch's secret is not held. */
   appKey(derivation: AppDerivation): Uint8Array | undefined;
-  /** Of every purpose but the CA's, whose key stays in here. */
-  internalKey(purpose: Exclude<InternalPurpose, 'ca'>, epoch: Epoch, lengthBytes: number): Uint8Array | undefined;
+  /**
+   * 32 bytes: what the records of an app are sealed under. `undefined` when the epoch's secret is not held. For use at once: the
+   * vault zeroes the bytes when it forgets them.
+   */
+  recordKey(appId: AppId, epoch: Epoch): Uint8Array | undefined;
+  /** 32 bytes, likewise: what members compare their stores under. `undefined` when the epoch's secret is not held. */
+  digestKey(epoch: Epoch): Uint8Array | undefined;
   /** The public half of the epoch's CA key (65 bytes, 0x04 first). `undefined` unless the secret with exactly that hash is held. */
   caPublicKey(epoch: Epoch, hash: Hash): Uint8Array | undefined;
   /** The signature of the epoch's CA (DER), the same for the same message. `undefined` unless that very secret is held. */
   signAsCa(epoch: Epoch, hash: Hash, message: Uint8Array): Uint8Array | undefined;
 }
 
+/** The data keys derived so far live and die with their secret. */
 interface Held {
   readonly hash: Hash;
   readonly secret: Uint8Array;
+  readonly dataKeys: LRUCache<string, Uint8Array>;
+}
+
+/** `clear` disposes of every key, which zeroes it. */
+function wipe(held: Held | undefined): void {
+  held?.secret.fill(0);
+  held?.dataKeys.clear();
 }
 
 export function createVault(): Vault {
@@ -76,8 +91,12 @@ export function createVault(): Vault {
 
   function install(epoch: Epoch, hash: Hash, secret: Uint8Array): boolean {
     if (secret.length !== SECRET_BYTES || secretHash(secret) !== hash) return false;
-    secrets.get(epoch)?.secret.fill(0);
-    secrets.set(epoch, { hash, secret: secret.slice() });
+    wipe(secrets.get(epoch));
+    secrets.set(epoch, {
+      hash,
+      secret: secret.slice(),
+      dataKeys: new LRUCache({ max: DATA_KEYS_CACHED_MAX, dispose: (key) => void key.fill(0) }),
+    });
     return true;
   }
 
@@ -99,7 +118,7 @@ export function createVault(): Vault {
       if (usable.get(epoch) === held.hash) continue;
       secrets.delete(epoch);
       if (!decided.has(epoch)) keepCandidate(epoch, held.secret, new Set());
-      held.secret.fill(0);
+      wipe(held);
       if (decided.has(epoch)) yield { epoch, why: usable.has(epoch) ? 'another hash is active' : 'the epoch is gone', count: 1 };
     }
   }
@@ -118,6 +137,16 @@ export function createVault(): Vault {
       const lost = [...ofEpoch.keys()].filter((hash) => hash !== won).length;
       if (lost > 0) yield { epoch, why: 'candidates that did not become the secret', count: lost };
     }
+  }
+
+  function dataKey(epoch: Epoch, use: string): Uint8Array | undefined {
+    const held = secrets.get(epoch);
+    if (!held) return undefined;
+    const known = held.dataKeys.get(use);
+    if (known) return known;
+    const key = deriveInternalKey(held.secret, 'data', epoch, AEAD_KEY_BYTES, use);
+    held.dataKeys.set(use, key);
+    return key;
   }
 
   function exactly(epoch: Epoch, hash: Hash): Uint8Array | undefined {
@@ -140,10 +169,8 @@ export function createVault(): Vault {
       const held = secrets.get(derivation.epoch);
       return held && deriveAppKey(held.secret, derivation);
     },
-    internalKey(purpose, epoch, lengthBytes) {
-      const held = secrets.get(epoch);
-      return held && deriveInternalKey(held.secret, purpose, epoch, lengthBytes);
-    },
+    recordKey: (appId, epoch) => dataKey(epoch, `record:${appId}`),
+    digestKey: (epoch) => dataKey(epoch, 'digest'),
     caPublicKey(epoch, hash) {
       const secret = exactly(epoch, hash);
       return secret && caPublicKey(secret, epoch);

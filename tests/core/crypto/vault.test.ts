@@ -33,13 +33,14 @@ describe('a secret', () => {
     const vault = installed(1);
     expect(vault.holds(e0)).toBe(true);
     expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(1), derivation));
-    expect(vault.internalKey('data', e0, 32)).toEqual(deriveInternalKey(secretOf(1), 'data', e0, 32));
+    expect(vault.recordKey(derivation.appId, e0)).toEqual(deriveInternalKey(secretOf(1), 'data', e0, 32, `record:${derivation.appId}`));
+    expect(vault.digestKey(e0)).toEqual(deriveInternalKey(secretOf(1), 'data', e0, 32, 'digest'));
   });
   it('serves its own epoch only', () => {
     const vault = installed(1);
     expect(vault.holds(e1)).toBe(false);
     expect(vault.appKey({ ...derivation, epoch: e1 })).toBeUndefined();
-    expect(vault.internalKey('data', e1, 32)).toBeUndefined();
+    expect(vault.recordKey(derivation.appId, e1)).toBeUndefined();
     expect(vault.handOver(e1, hashOfSecret(1))).toBeUndefined();
   });
   it('S-C3 is refused when its hash is another, and nothing is held', () => {
@@ -59,13 +60,18 @@ describe('a secret', () => {
   it('S-C2 a replaced secret takes its derived keys with it', () => {
     const vault = installed(1);
     const before = vault.appKey(derivation);
+    const cached = vault.recordKey(derivation.appId, e0);
+    const dataBefore = cached?.slice();
     expect(vault.settle([usable(2)]).wiped).toEqual([{ epoch: e0, why: 'another hash is active', count: 1 }]);
     expect(vault.appKey(derivation)).toBeUndefined();
-    expect(vault.internalKey('data', e0, 32)).toBeUndefined();
+    expect(vault.recordKey(derivation.appId, e0)).toBeUndefined();
+    expect(cached).toEqual(new Uint8Array(32));
     expect(vault.handOver(e0, hashOfSecret(1))).toBeUndefined();
     vault.install(e0, hashOfSecret(2), secretOf(2));
     expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(2), derivation));
     expect(vault.appKey(derivation)).not.toEqual(before);
+    expect(vault.recordKey(derivation.appId, e0)).toEqual(deriveInternalKey(secretOf(2), 'data', e0, 32, `record:${derivation.appId}`));
+    expect(vault.recordKey(derivation.appId, e0)).not.toEqual(dataBefore);
   });
   it('S-C2 goes when its epoch is gone', () => {
     const vault = installed(1);
@@ -119,7 +125,7 @@ describe('a candidate', () => {
     expect(vault.candidates(e0)).toEqual([hashOfSecret(1)]);
     expect(vault.holds(e0)).toBe(false);
     expect(vault.appKey(derivation)).toBeUndefined();
-    expect(vault.internalKey('data', e0, 32)).toBeUndefined();
+    expect(vault.recordKey(derivation.appId, e0)).toBeUndefined();
   });
   it('S-C1 stays a candidate while its epoch is open', () => {
     const vault = vaultWith(1, 2);

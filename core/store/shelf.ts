@@ -1,0 +1,59 @@
+/** What the parts of a store share: its indexes, its clocks, its counts. Belongs to one store and is seen by nobody else. */
+import { COLLECTED_REMEMBERED_MAX } from '../limits.ts';
+import { compareTimes } from './clock.ts';
+import { idTextOf, isExpired } from './stored.ts';
+import type { Bodies } from './bodies.ts';
+import type { HybridClock } from './clock.ts';
+import type { Indexes } from './indexes.ts';
+import type { StoreDependencies } from './interface.ts';
+import type { Stored } from './stored.ts';
+
+/** What is left of a tombstone for a while, so that who collects later does not bring it back. */
+export type Collected = Pick<Stored, 'appId' | 'key' | 'ms' | 'logical' | 'origin'>;
+
+export interface Shelf extends StoreDependencies {
+  readonly indexes: Indexes;
+  readonly bodies: Bodies;
+  readonly time: HybridClock;
+  /** Collected tombstones by id, those of long ago first. */
+  readonly collected: Map<string, Collected>;
+  readonly counts: { conflicts: number; evictions: number; expiries: number; collected: number };
+  incarnation: string;
+  /** The dot of the last write here: it never restarts within an incarnation. */
+  counter: number;
+  sequence: number;
+}
+
+/** Takes out a tombstone whose time has come. */
+export function collect({ collected, indexes, counts }: Shelf, record: Stored): void {
+  const { appId, key, ms, logical, origin } = record;
+  collected.set(idTextOf(record), { appId, key, ms, logical, origin });
+  const [oldest] = collected.keys();
+  if (collected.size > COLLECTED_REMEMBERED_MAX && oldest !== undefined) collected.delete(oldest);
+  indexes.remove(record);
+  counts.collected += 1;
+}
+
+/** Whether a tombstone of that id was collected and nothing older has come to its key since. */
+export function wasCollected({ collected, indexes }: Shelf, id: string): boolean {
+  const gone = collected.get(id);
+  if (!gone) return false;
+  const held = indexes.find(gone.appId, gone.key);
+  return !held || compareTimes(held, gone) > 0;
+}
+
+/** The value is wiped and the record stays, as a tombstone would. */
+export function expire({ indexes, clock, counts }: Shelf, record: Stored): void {
+  indexes.expire(record, clock.elapsedMs());
+  counts.expiries += 1;
+}
+
+/** Of the expiries that are due, so many. */
+export function expireDue(shelf: Shelf, max: number): void {
+  const nowMs = shelf.clock.nowMs();
+  for (let done = 0; done < max; done += 1) {
+    const record = shelf.indexes.orders().byExpiry.first();
+    if (!record || !isExpired(record, nowMs)) return;
+    expire(shelf, record);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Writes of this node's own apps: judged first, by version, quota and clock; then done in one step, or not at all. Room is charged at
+ * admission. A delete is a write like any other; so is an eviction.
+ */
+import { assert, Refusal } from '../errors.ts';
+import { EVICTION_LOOKS_MAX, KEY_BYTES_MAX, STORE_BYTES_MAX, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
+import { utf8 } from '../wire/bytes.ts';
+import { commitTo, COMMITMENT_BYTES, encodeHeader, recordId, sealBody } from './record.ts';
+import { expire, expireDue } from './shelf.ts';
+import { chargeFor, chargeOf, idOf, isDead, isExpired, storedOf, versionOf } from './stored.ts';
+import { incremented, pruned } from './version.ts';
+import type { AppId } from '../identity.ts';
+import type { Deleted, PutOptions, WriteOptions, Written } from './interface.ts';
+import type { Header } from './record.ts';
+import type { Shelf } from './shelf.ts';
+import type { Stored } from './stored.ts';
+
+const EXPIRED_AT_A_WRITE_MAX = 64;
+const NO_COMMITMENT = new Uint8Array(COMMITMENT_BYTES);
+
+interface Writing {
+  put(appId: AppId, key: string, value: Uint8Array, options?: PutOptions): Written;
+  remove(appId: AppId, key: string, options?: WriteOptions): Deleted;
+}
+
+export function createWriting(shelf: Shelf): Writing {
+  const { indexes, bodies, time, clock, random, self, members, quotaBytes } = shelf;
+
+  /** Before anything changes: then a write is done whole or not at all. */
+  function judge(appId: AppId, key: string, options: WriteOptions): Stored | undefined {
+    assert(key.isWellFormed() && key !== '' && utf8(key).length <= KEY_BYTES_MAX, 'a key is text of 1 to 512 bytes');
+    expireDue(shelf, EXPIRED_AT_A_WRITE_MAX);
+    time.requireUsable();
+    bodies.currentKey(appId);
+    return judgeVersion(appId, key, options);
+  }
+
+  /** What is there now; throws `version_conflict` when the caller expects something else. */
+  function judgeVersion(appId: AppId, key: string, { ifVersion }: WriteOptions): Stored | undefined {
+    const held = indexes.find(appId, key);
+    if (held && !isDead(held) && isExpired(held, clock.nowMs())) expire(shelf, held);
+    const readable = held && !isDead(held) ? held : undefined;
+    const current = readable ? versionOf(idOf(readable)) : null;
+    if (ifVersion !== undefined && ifVersion !== current)
+      throw new Refusal('version_conflict', 'another version is there', undefined, { current_version: current });
+    return readable;
+  }
+
+  /** Throws `quota_exceeded` or `store_full` when what is held cannot grow by so much. */
+  function judgeRoom(appId: AppId, growth: number): void {
+    const missing = missingRoom(appId, growth);
+    if (missing.ofAll > 0) throw new Refusal('store_full', `${indexes.totalBytes()} bytes in all`);
+    if (missing.ofApp > 0) throw full(appId, growth);
+  }
+
+  function missingRoom(appId: AppId, growth: number): { readonly ofApp: number; readonly ofAll: number } {
+    if (growth <= 0) return { ofApp: 0, ofAll: 0 };
+    const used = usedBytes(appId);
+    return { ofApp: used + growth - quotaBytes, ofAll: indexes.totalBytes() + growth - STORE_BYTES_MAX };
+  }
+
+  function usedBytes(appId: AppId): number {
+    return indexes.namespace(appId)?.usedBytes() ?? 0;
+  }
+
+  function full(appId: AppId, neededBytes: number): Refusal {
+    const facts = { used_bytes: usedBytes(appId), quota_bytes: quotaBytes, needed_bytes: neededBytes };
+    return new Refusal('quota_exceeded', JSON.stringify(facts), undefined, facts);
+  }
+
+  /** Throws `tombstones_full` when an app has so many that no more key may come, and in time go. */
+  function judgeTombstones(appId: AppId, added: number): void {
+    const count = indexes.namespace(appId)?.deadCount() ?? 0;
+    if (count + added <= TOMBSTONES_PER_APP_MAX) return;
+    const facts = { tombstones: count, tombstones_max: TOMBSTONES_PER_APP_MAX };
+    throw new Refusal('tombstones_full', JSON.stringify(facts), undefined, facts);
+  }
+
+  /** The records to delete for so much room, least recently used first. Throws `quota_exceeded` when they do not make it. */
+  function victimsFor(appId: AppId, key: string, missing: number, growth: number): Stored[] {
+    const victims: Stored[] = [];
+    let left = missing;
+    let looks = 0;
+    for (const record of indexes.namespace(appId)?.leastUsed() ?? []) {
+      if (left <= 0 || looks >= EVICTION_LOOKS_MAX) break;
+      looks += 1;
+      const freed = chargeOf(record) - chargeFor(record.key, 0);
+      if (record.key === key || freed === 0 || !shelf.isReplicated(record)) continue;
+      victims.push(record);
+      left -= freed;
+    }
+    if (left > 0) throw full(appId, growth);
+    return victims;
+  }
+
+  function makeRoom(appId: AppId, key: string, growth: number, whenFull: PutOptions['whenFull']): Stored[] {
+    if (missingRoom(appId, growth).ofApp > 0) expireDue(shelf, Infinity);
+    const { ofApp, ofAll } = missingRoom(appId, growth);
+    if (ofApp <= 0 || ofAll > 0 || whenFull !== 'evict') {
+      judgeRoom(appId, growth);
+      return [];
+    }
+    const victims = victimsFor(appId, key, ofApp, growth);
+    judgeTombstones(appId, victims.length);
+    return victims;
+  }
+
+  /** The one place where a dot, a time and a sequence are given out. */
+  function write(
+    fields: Pick<Header, 'appId' | 'key' | 'kind' | 'commitment'>,
+    ttlMs: number | undefined,
+    body: Uint8Array | undefined,
+  ): Written {
+    const { appId, key } = fields;
+    const sealing = bodies.currentKey(appId);
+    const now = time.next();
+    const expiresAtMs = ttlMs === undefined ? 0 : clock.nowMs() + ttlMs;
+    shelf.counter += 1;
+    shelf.sequence += 1;
+    const header: Header = { ...fields, ...now, incarnation: shelf.incarnation, counter: shelf.counter, expiresAtMs };
+    const bytes = encodeHeader(header);
+    const seen = pruned(indexes.find(appId, key)?.clock ?? [], (wallet) => members().has(wallet));
+    const record = storedOf(header, {
+      sequence: shelf.sequence,
+      clock: incremented(seen, self),
+      epoch: sealing.epoch,
+      id: recordId(bytes),
+      sealed: body && sealBody(sealing.key, bytes, body, random),
+      deadSinceMs: body ? undefined : clock.elapsedMs(),
+    });
+    indexes.put(record);
+    return { record, version: versionOf(idOf(record)), updatedAtMs: record.ms, expiresAtMs: expiresAtMs || null, evicted: [] };
+  }
+
+  function bury({ appId, key }: Pick<Stored, 'appId' | 'key'>): Written {
+    return write({ appId, key, kind: 'tombstone', commitment: NO_COMMITMENT }, undefined, undefined);
+  }
+
+  /** What a record of this charge adds to what is under its key now. */
+  function growthOf(appId: AppId, key: string, charge: number): number {
+    const held = indexes.find(appId, key);
+    return charge - (held ? chargeOf(held) : 0);
+  }
+
+  return {
+    put(appId, key, value, options = {}) {
+      judge(appId, key, options);
+      if (!indexes.find(appId, key)) judgeTombstones(appId, 1);
+      const victims = makeRoom(appId, key, growthOf(appId, key, chargeFor(key, value.length)), options.whenFull);
+      const { commitment, body } = commitTo(value, random);
+      const written = write({ appId, key, kind: 'value', commitment }, options.ttlMs, body);
+      for (const victim of victims) bury(victim);
+      shelf.counts.evictions += victims.length;
+      return { ...written, evicted: victims.map((victim) => victim.key) };
+    },
+    remove(appId, key, options = {}) {
+      const existed = judge(appId, key, options) !== undefined;
+      if (!indexes.find(appId, key)) {
+        judgeTombstones(appId, 1);
+        judgeRoom(appId, chargeFor(key, 0));
+      }
+      return { ...bury({ appId, key }), existed };
+    },
+  };
+}
