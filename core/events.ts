@@ -35,6 +35,12 @@ export interface EventFields {
   'secret.wiped': { epoch: Epoch; why: string; count: number };
   'handover.given': { epoch: Epoch; hash: Hash; peer: Wallet };
   'handover.refused': { peer: Wallet; reason: Reason };
+  'records.refused': { peer: Wallet; reason: string; count: number };
+  'records.nacked': { peer: Wallet; reason: string; count: number };
+  'replication.overflowed': { peer: Wallet; owed: number; refused: number };
+  'replication.failed': { reason: Reason; detail: string };
+  'data.ready': { members: number };
+  'data.forgotten': { members: number };
   'request.refused': { requestId: string; route: string; reason: Reason; detail: string };
   'request.failed': { requestId: string; route: string; detail: string };
 }
@@ -73,6 +79,12 @@ export const EVENT_LEVELS = {
   'secret.wiped': 'info',
   'handover.given': 'info',
   'handover.refused': 'warn',
+  'records.refused': 'warn',
+  'records.nacked': 'warn',
+  'replication.overflowed': 'warn',
+  'replication.failed': 'warn',
+  'data.ready': 'info',
+  'data.forgotten': 'warn',
   'request.refused': 'info',
   'request.failed': 'error',
 } as const satisfies Record<EventName, Level>;

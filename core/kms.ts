@@ -11,16 +11,20 @@ import { createCa } from './ca/issuer.ts';
 import { createChainView, memberOf, usableBlocks } from './chain/view.ts';
 import { createAdmission } from './cluster/admission.ts';
 import { createEndorsements } from './cluster/endorsements.ts';
-import { INCARNATION_BYTES } from './cluster/frames.ts';
+import { INCARNATION_BYTES } from './store/record.ts';
 import { createGossip } from './cluster/gossip.ts';
 import { createHandover } from './cluster/handover.ts';
+import { createMembership } from './cluster/membership.ts';
 import { createPeers } from './cluster/peers.ts';
+import { usableEpochs } from './cluster/readiness.ts';
 import { createRelay } from './cluster/relay.ts';
+import { createReplication } from './cluster/replicate.ts';
 import { createSessions } from './cluster/sessions.ts';
 import { createSteps } from './cluster/steps.ts';
 import { createVault } from './crypto/vault.ts';
 import { Refusal } from './errors.ts';
 import * as limits from './limits.ts';
+import { createStore } from './store/store.ts';
 import { hex } from './wire/bytes.ts';
 import type { Authorizer } from './auth/caller.ts';
 import type { Budget } from './auth/budget.ts';
@@ -30,13 +34,16 @@ import type { Replays } from './auth/replays.ts';
 import type { Ca } from './ca/issuer.ts';
 import type { ChainView } from './chain/view.ts';
 import type { Admission } from './cluster/admission.ts';
+import type { DataFrameType } from './cluster/frames.ts';
 import type { Peers } from './cluster/peers.ts';
-import type { Sessions } from './cluster/sessions.ts';
+import type { Replication } from './cluster/replicate.ts';
+import type { FrameHandler, Sessions } from './cluster/sessions.ts';
 import type { Vault } from './crypto/vault.ts';
 import type { Operator } from './chain/registry.ts';
 import type { Wallet } from './identity.ts';
 import type { NetworkProfile } from './networks.ts';
 import type { Box, Chain, Clock, Fetch, Log, Random, Recover, Signer } from './ports.ts';
+import type { DataKeys, Store } from './store/interface.ts';
 
 /** Read from the enclave's Odyn before the node is made: a node without them is not made at all. */
 export interface Identity {
@@ -77,6 +84,8 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly admission: Admission;
   readonly sessions: Sessions;
   readonly peers: Peers;
+  readonly store: Store;
+  readonly replication: Replication;
 }
 
 export function createKms(dependencies: KmsDependencies): Kms {
@@ -89,7 +98,11 @@ export function createKms(dependencies: KmsDependencies): Kms {
   const nonces = createNonces({ clock, random });
   const endorsements = createEndorsements({ recover, profile });
   const gossip = createGossip({ view, endorsements, clock, log });
-  const handlers = { endorsement: gossip.handler, handover: createHandover({ view, vault, clock, log }) };
+  const handlers = {
+    endorsement: gossip.handler,
+    handover: createHandover({ view, vault, clock, log }),
+    ...dataHandlers(() => replication),
+  };
   const self = { wallet: identity.wallet, incarnation };
   const sessions = createSessions({
     self,
@@ -118,6 +131,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
     log,
   });
   const admission = createAdmission({ self: identity, profile, view, vault, endorsements, peers, gossip, steps, signer, clock, log });
+  const { store, replication } = createData(ports, { view, vault, peers, admission });
   log('node.booted', { wallet: identity.wallet, profile: profile.name, incarnation: hex(incarnation) });
   return {
     ...ports,
@@ -131,6 +145,51 @@ export function createKms(dependencies: KmsDependencies): Kms {
     admission,
     sessions,
     peers,
+    store,
+    replication,
+  };
+}
+
+/** The store and what replicates it: the one asks the other who holds a record, the other is told what changed. */
+function createData(
+  { identity, clock, random, log }: Omit<KmsDependencies, 'chain' | 'fetch'>,
+  { view, vault, peers, admission }: Pick<Kms, 'view' | 'vault' | 'peers' | 'admission'>,
+): Pick<Kms, 'store' | 'replication'> {
+  const membership = createMembership({ self: identity.wallet, view, clock });
+  const store = createStore({
+    self: identity.wallet,
+    clock,
+    random,
+    keys: dataKeys(vault, view),
+    members: () => membership.live(),
+    isReplicated: (record) => replication.isReplicated(record),
+    quotaBytes: limits.APP_QUOTA_BYTES,
+  });
+  const isServing = () => admission.gate().kind === 'serving';
+  const replication: Replication = createReplication({ store, membership, view, peers, clock, random, log, isServing });
+  return { store, replication };
+}
+
+/** Sessions come before peers, and peers before the replication that they carry. */
+function dataHandlers(replication: () => Replication): Record<DataFrameType, FrameHandler> {
+  return {
+    delta: (peer, payload) => replication().handlers.delta(peer, payload),
+    ack: (peer, payload) => replication().handlers.ack(peer, payload),
+    snapshot: (peer, payload) => replication().handlers.snapshot(peer, payload),
+    digest: (peer, payload) => replication().handlers.digest(peer, payload),
+  };
+}
+
+/** Values are sealed under the epoch that is active at the confirmed block and not given up at the head, once it is held. */
+function dataKeys(vault: Vault, view: ChainView): DataKeys {
+  return {
+    current() {
+      const blocks = usableBlocks(view);
+      const active = blocks && usableEpochs(blocks).find(({ state }) => state === 'active');
+      return active && vault.holds(active.epoch) ? active.epoch : undefined;
+    },
+    recordKey: (appId, epoch) => vault.recordKey(appId, epoch),
+    digestKey: (epoch) => vault.digestKey(epoch),
   };
 }
 

@@ -8,7 +8,10 @@ import { Refusal } from '../core/errors.ts';
 import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
 import { hex } from '../core/wire/bytes.ts';
 import { caBundle, signCertificate } from './certs.ts';
+import { batch, get, list, put, remove } from './data.ts';
+import { DATA_PATH } from './data-requests.ts';
 import { derive } from './derive.ts';
+import { metrics } from './metrics.ts';
 import { health, index, nodes, nonce, ready, status } from './public.ts';
 import { refusalReply } from './reply.ts';
 import { sealed } from './sealed.ts';
@@ -18,10 +21,11 @@ import type { Random } from '../core/ports.ts';
 import type { Refuse } from './reply.ts';
 
 type Handler = (request: Request, refuse: Refuse) => Response | Promise<Response>;
-type Method = 'GET' | 'POST';
+type Method = (typeof METHODS)[number];
 
 type Routes = ReturnType<typeof Router<{ readonly method: string; readonly url: string }, [Request, Refuse]>>;
 
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 const REQUEST_ID_BYTES = 8;
 
 function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Handler>>>> {
@@ -35,6 +39,10 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/ca': { GET: (request) => caBundle(kms, request) },
     '/kms/derive': { POST: sealed(kms, derive) },
     '/kms/sign_cert': { POST: sealed(kms, signCertificate) },
+    '/kms/data': { GET: sealed(kms, list), PUT: sealed(kms, put), DELETE: sealed(kms, remove) },
+    '/kms/data/batch': { GET: sealed(kms, get), POST: sealed(kms, batch) },
+    '/kms/data/*': { GET: sealed(kms, get) },
+    '/metrics': { GET: () => metrics(kms) },
     '/sync': { POST: (request) => sync(kms, request) },
   };
 }
@@ -80,16 +88,26 @@ export function newRequestId(random: Random): string {
 async function answer(router: Routes, request: Request, refuse: Refuse): Promise<Response> {
   if (request.url.length > REQUEST_URL_CHARS_MAX) throw new Refusal('url_too_long');
   const { origin, pathname } = new URL(request.url);
-  const reply: Response | undefined = await router.fetch({ method: request.method, url: `${origin}${pathname}` }, request, refuse);
+  const url = `${origin}${routeOf(pathname)}`;
+  const reply: Response | undefined = await router.fetch({ method: request.method, url }, request, refuse);
   if (!reply) throw new Refusal('not_found');
   return reply;
 }
 
+/** Elsewhere the router takes slashes at the end for none; here they belong to the key. */
+function routeOf(pathname: string): string {
+  return pathname.startsWith(DATA_PATH) && pathname !== `${DATA_PATH}batch` ? `${DATA_PATH}*` : pathname;
+}
+
 /** HEAD is GET without its body, as load balancers expect of `/health`. */
 async function dispatch(request: Request, refuse: Refuse, handlers: Partial<Record<Method, Handler>>): Promise<Response> {
-  const { method } = request;
-  const handler = method === 'GET' || method === 'HEAD' ? handlers.GET : method === 'POST' ? handlers.POST : undefined;
-  if (!handler) throw new Refusal('method_not_allowed', Object.keys(handlers).join(', '));
+  const method = request.method === 'HEAD' ? 'GET' : METHODS.find((each) => each === request.method);
+  const handler = method && handlers[method];
+  if (!handler) throw new Refusal('method_not_allowed', allowed(handlers));
   const reply = await handler(request, refuse);
-  return method === 'HEAD' ? new Response(null, reply) : reply;
+  return request.method === 'HEAD' ? new Response(null, reply) : reply;
+}
+
+function allowed(handlers: Partial<Record<Method, Handler>>): string {
+  return METHODS.flatMap((method) => (handlers[method] ? (method === 'GET' ? ['GET', 'HEAD'] : [method]) : [])).join(', ');
 }

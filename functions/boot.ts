@@ -21,6 +21,8 @@ import type { Box, Log, Recover, Signer } from '../core/ports.ts';
 export interface Node {
   fetch(request: Request): Promise<Response>;
   tick(): Promise<void>;
+  /** Until nothing goes on behind a request or a tick. */
+  idle(): Promise<void>;
   /** Why there is no node yet; `undefined` once there is. */
   obstacle(): Refusal | undefined;
 }
@@ -63,7 +65,10 @@ export function createNode(config: NodeConfig, write: (line: string) => void, re
     },
     async tick() {
       if (!running) await boot();
-      await running?.kms.admission.tick();
+      if (running) await Promise.all([running.kms.admission.tick(), running.kms.replication.tick()]);
+    },
+    async idle() {
+      await running?.kms.replication.idle();
     },
     obstacle: () => (running ? undefined : obstacle),
   };

@@ -10,13 +10,14 @@ import { Refusal } from '../core/errors.ts';
 import { SIGN_CERT_BODY_BYTES_MAX } from '../core/limits.ts';
 import { base64, parseBase64, utf8 } from '../core/wire/bytes.ts';
 import { canonicalJson, unknownMember } from '../core/wire/json.ts';
-import { cacheableReply } from './reply.ts';
+import { cacheableReply } from './answers.ts';
 import { requireServing } from './sealed.ts';
 import type { EpochRecord } from '../core/chain/registry.ts';
 import type { Kms } from '../core/kms.ts';
+import type { JsonObject } from '../core/wire/json.ts';
 import type { Endpoint, Work } from './sealed.ts';
 
-const work: Work = (kms, caller, request) => {
+const work: Work<JsonObject> = (kms, caller, request) => {
   if (unknownMember(request, ['csr', 'ttl_seconds', 'validity_days']) !== undefined) throw new Refusal('field_unknown');
   if (!kms.certificateRate.take(caller.wallet)) throw new Refusal('rate_limited', `certificates of ${caller.wallet}`);
   const lifeMs = parseValidity(request);
@@ -25,7 +26,7 @@ const work: Work = (kms, caller, request) => {
   const subject = { appId: caller.appId, instanceId: caller.instanceId };
   const { leaf, ca, serial, validity } = kms.ca.issue({ subject, csr, lifeMs, epoch: activeEpoch(kms) });
   const [certificate, authority] = [certificatePem(leaf), certificatePem(ca.der)];
-  return {
+  const body = {
     certificate: base64(utf8(certificate)),
     ca_certificate: base64(utf8(authority)),
     chain: base64(utf8(certificate + authority)),
@@ -34,6 +35,7 @@ const work: Work = (kms, caller, request) => {
     epoch: ca.epoch,
     block: caller.blockNumber,
   };
+  return { body };
 };
 
 export const signCertificate: Endpoint = { work, bodyBytesMax: SIGN_CERT_BODY_BYTES_MAX };

@@ -27,12 +27,13 @@ interface DeriveRequest {
   readonly epoch: Epoch | 'current' | undefined;
 }
 
-const work: Work = (kms, caller, request) => {
+const work: Work<JsonObject> = (kms, caller, request) => {
   const { path, context, lengthBytes, epoch: named } = parseDeriveRequest(request);
   const epoch = epochFor(kms, named, caller.appCreatedAtMs);
   const key = kms.vault.appKey({ appId: caller.appId, epoch, path, context, lengthBytes });
   if (!key) throw new Refusal('fetching_secret', `epoch ${epoch}`);
-  return { app_id: safeNumber(caller.appId), path, context, length: lengthBytes, key: base64(key), epoch, block: caller.blockNumber };
+  const asked = { path, context, length: lengthBytes };
+  return { body: { app_id: safeNumber(caller.appId), ...asked, key: base64(key), epoch, block: caller.blockNumber } };
 };
 
 export const derive: Endpoint = { work, bodyBytesMax: DERIVE_BODY_BYTES_MAX };

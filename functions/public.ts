@@ -3,7 +3,8 @@ import { revocationBoundMs } from '../core/auth/caller.ts';
 import { safeNumber } from '../core/chain/registry.ts';
 import { operatorOf, usableBlocks } from '../core/chain/view.ts';
 import { inContractOrder } from '../core/cluster/relay.ts';
-import { jsonReply, notReadyReply } from './reply.ts';
+import { jsonReply } from './answers.ts';
+import { notReadyReply } from './reply.ts';
 import type { Operator } from '../core/chain/registry.ts';
 import type { Blocks } from '../core/chain/view.ts';
 import type { Kms } from '../core/kms.ts';
@@ -21,8 +22,14 @@ export function index(kms: Kms): Response {
       'GET /nonce',
       'GET /nodes',
       'GET /ca',
+      'GET /metrics',
       'POST /kms/derive',
       'POST /kms/sign_cert',
+      'GET /kms/data',
+      'PUT /kms/data',
+      'DELETE /kms/data',
+      'GET /kms/data/*',
+      'POST /kms/data/batch',
       'POST /sync',
     ],
   });
@@ -33,10 +40,12 @@ export function health(): Response {
   return jsonReply(200, { status: 'healthy' });
 }
 
+/** Of the keys. That the data are there as well, for which no key has to wait, is `data_ready`. */
 export function ready(kms: Kms): Response {
   const gate = kms.admission.gate();
-  if (gate.kind === 'serving') return jsonReply(200, { ready: true });
-  return notReadyReply(gate.reason);
+  const isDataReady = gate.kind === 'serving' && kms.replication.gate().kind === 'serving';
+  if (gate.kind === 'serving') return jsonReply(200, { ready: true, data_ready: isDataReady });
+  return notReadyReply(gate.reason, isDataReady);
 }
 
 export function nonce(kms: Kms): Response {
@@ -70,9 +79,28 @@ export function status(kms: Kms): Response {
       confirmed: blocks?.confirmed.blockNumber ?? null,
       head_age_ms: blocks ? kms.clock.nowMs() - blocks.head.blockTimeMs : null,
     },
+    data_store: dataStore(kms),
     revocation_bound_ms: revocationBoundMs(profile),
     activation: activation(kms, blocks),
   });
+}
+
+/** How much in all and how far behind each peer is; `/metrics` has more. Nothing of any one app. */
+function dataStore({ store, replication }: Kms): Json {
+  const { namespaces, keys, bytes } = store.gauges();
+  const { peers } = replication.report();
+  return {
+    ready: replication.gate().kind === 'serving',
+    namespaces,
+    total_keys: keys,
+    total_bytes: bytes,
+    peers: peers.map(({ wallet, lagRecords, lagMs, lastContactAtMs }) => ({
+      wallet,
+      lag_records: lagRecords,
+      lag_ms: lagMs,
+      last_contact_at_ms: lastContactAtMs,
+    })),
+  };
 }
 
 /** The arguments of `activate` for whoever relays by hand: only once a majority has signed, and only while the epoch is open. */

@@ -1,10 +1,9 @@
 /**
- * What leaves the node. One table maps every reason to its status, code and public message (`docs/protocol.md` clause 10); the
+ * What leaves the node when something is refused. One table maps every reason to its status, code and public message (`docs/protocol.md` clause 10); the
  * compiler checks that none is missing. Details stay in the log, under the request id. Anything unexpected is a blank 500.
  */
 import { Refusal } from '../core/errors.ts';
-import { BUNDLE_CACHED_SECONDS } from '../core/limits.ts';
-import { canonicalJson } from '../core/wire/json.ts';
+import { jsonReply } from './answers.ts';
 import type { Reason } from '../core/errors.ts';
 import type { Json } from '../core/wire/json.ts';
 
@@ -16,11 +15,13 @@ type Code =
   | 'method_not_allowed'
   | 'request_timeout'
   | 'gone'
+  | 'precondition_failed'
   | 'payload_too_large'
   | 'unsupported_media_type'
   | 'rate_limited'
   | 'internal_error'
-  | 'service_unavailable';
+  | 'service_unavailable'
+  | 'insufficient_storage';
 
 interface Wire {
   readonly status: number;
@@ -51,6 +52,14 @@ function unready(message: string): Wire {
 
 function badRequest(message: string): Wire {
   return { status: 400, code: 'bad_request', message };
+}
+
+function tooLarge(message: string): Wire {
+  return { status: 413, code: 'payload_too_large', message };
+}
+
+function full(message: string): Wire {
+  return { status: 507, code: 'insufficient_storage', message };
 }
 
 function badPeer(status: number, code: Code, message: string): Wire {
@@ -114,7 +123,7 @@ const table = {
     code: 'unsupported_media_type',
     message: 'The body must be application/json (on /sync application/cbor for a hello, application/octet-stream for a frame).',
   },
-  body_too_large: { status: 413, code: 'payload_too_large', message: 'The body is larger than this endpoint reads.' },
+  body_too_large: tooLarge('The body is larger than this endpoint reads, or than its Content-Length.'),
   body_timeout: { status: 408, code: 'request_timeout', message: 'The body did not arrive in time.' },
   body_malformed: badRequest('The body is not well-formed UTF-8 JSON.'),
   digest_mismatch: badRequest('The body is not the one whose Content-Digest was signed.'),
@@ -127,7 +136,7 @@ const table = {
   ),
   request_malformed: badRequest('The decrypted request is not a JSON object.'),
   field_unknown: badRequest(
-    'The request has a field that this endpoint does not know. derive takes path, context, length and epoch; sign_cert takes csr and either ttl_seconds or validity_days.',
+    'The request has a field that this endpoint does not know. derive takes path, context, length and epoch; sign_cert takes csr and either ttl_seconds or validity_days; of data, PUT takes key, value, ttl_ms, if_version, min_replicas and when_full, DELETE takes key, if_version and min_replicas, and the query of GET takes prefix, limit and cursor; batch takes operations and min_replicas, and an operation takes op and what PUT, DELETE or GET take, but for min_replicas.',
   ),
   path_malformed: badRequest("'path' must be a text of 1 to 256 bytes of UTF-8 without control characters"),
   context_malformed: badRequest("'context' must be a text of at most 256 bytes of UTF-8 without control characters"),
@@ -135,7 +144,7 @@ const table = {
   epoch_malformed: badRequest('\'epoch\' must be a number of an epoch or "current"'),
   epoch_unknown: { status: 404, code: 'not_found', message: 'No such epoch.' },
   epoch_retired: { status: 410, code: 'gone', message: 'That epoch was retired; its keys are no longer derived.' },
-  csr_too_large: { status: 413, code: 'payload_too_large', message: 'The CSR is larger than 16 KiB.' },
+  csr_too_large: tooLarge('The CSR is larger than 16 KiB.'),
   csr_malformed: badRequest(
     'The CSR is not one certification request (RFC 2986): DER without anything after it, or PEM with one block CERTIFICATE REQUEST and nothing else.',
   ),
@@ -150,6 +159,35 @@ const table = {
     "The validity is either 'ttl_seconds', an integer in range 300..7776000, or 'validity_days', an integer in range 1..90, not both.",
   ),
   validity_beyond_ca: badRequest('The certificate would outlive its CA. Ask for a shorter validity.'),
+  key_malformed: badRequest(
+    "'key' must be a text of 1 to 512 bytes of UTF-8 without control characters; in a path, percent-encoded after /kms/data/",
+  ),
+  key_not_found: { status: 404, code: 'not_found', message: 'Key not found, or its value has expired.' },
+  value_malformed: badRequest("'value' must be standard base64 with padding"),
+  value_too_large: tooLarge("'value' must be at most 1048576 bytes, decoded"),
+  ttl_malformed: badRequest("'ttl_ms' must be an integer in range 1..315360000000, or 0 for a value that does not expire"),
+  version_malformed: badRequest("'if_version' must be a version as an answer names it, or null where nothing may be"),
+  version_conflict: {
+    status: 412,
+    code: 'precondition_failed',
+    message: "Another version is there: 'current_version', or none when that is null. Read it and decide anew.",
+  },
+  min_replicas_malformed: badRequest('\'min_replicas\' must be an integer in range 1..512, or "majority"'),
+  when_full_malformed: badRequest('\'when_full\' must be "refuse" or "evict"'),
+  prefix_malformed: badRequest("'prefix' must be a text of at most 512 bytes of UTF-8 without control characters, named once"),
+  limit_malformed: badRequest("'limit' must be an integer in range 1..10000"),
+  cursor_malformed: badRequest("'cursor' is none that was given to this app for this prefix. List again from the start."),
+  operations_malformed: badRequest("'operations' must be a list of 1 to 256 objects, each with an 'op' that is put, get, delete or list"),
+  answer_too_large: tooLarge('The answer to this batch is full. Ask for the rest in another.'),
+  quota_exceeded: full(
+    "The app's quota has no room: 'used_bytes' of 'quota_bytes' are used and 'needed_bytes' more are needed. Delete keys, or put with when_full \"evict\".",
+  ),
+  tombstones_full: full(
+    'Too many deleted or expired keys of this app wait until every member knows of them. Write to keys that are there, or wait.',
+  ),
+  store_full: full('This node has no room for more data of any app. Delete keys, or tell the operators.'),
+  clock_unusable: unready('This node’s clock is behind the records that it holds. Try another node.'),
+  data_catching_up: unready('This node has not caught up with the data of the others yet. Try another node.'),
   rate_limited: { status: 429, code: 'rate_limited', message: 'Rate limit exceeded. Wait a moment and try again.' },
   replay_memory_full: {
     status: 429,
@@ -169,6 +207,7 @@ const table = {
   frame_malformed: badPeer(400, 'bad_request', 'Not a hello or frame of this protocol.'),
   frame_unauthentic: badPeer(403, 'forbidden', 'The frame does not open under its session.'),
   frame_replayed: badPeer(403, 'forbidden', 'The frame’s counter was used already.'),
+  cursor_ahead: badPeer(403, 'forbidden', 'No change here has that number yet.'),
   handover_not_eligible: badPeer(403, 'forbidden', 'Secrets are handed to eligible operators only.'),
   handover_rate_limited: badPeer(429, 'rate_limited', 'Too many handovers for one member.'),
 
@@ -179,28 +218,6 @@ const table = {
   outbound_redirect: internal,
 } as const satisfies Record<Reason, Wire>;
 
-const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-
-export function jsonReply(status: number, body: Json, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(canonicalJson(body), { status, headers: { 'content-type': 'application/json', ...HEADERS, ...headers } });
-}
-
-export function bytesReply(body: Uint8Array, contentType: string, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(body as Uint8Array<ArrayBuffer>, { headers: { 'content-type': contentType, ...HEADERS, ...headers } });
-}
-
-/** What anybody may keep for a while; `Accept` decides its form. */
-export function cacheableReply(contentType: string, body: string): Response {
-  const cached = { 'cache-control': `public, max-age=${BUNDLE_CACHED_SECONDS}`, vary: 'accept' };
-  return new Response(body, { headers: { 'content-type': contentType, ...HEADERS, ...cached } });
-}
-
-/** A sealed answer; with the platform's response signature when the proof was the platform's. */
-export function envelopeReply(envelope: string, platformSignature?: string): Response {
-  const signed = platformSignature === undefined ? {} : { 'x-kms-response-signature': platformSignature };
-  return new Response(envelope, { headers: { 'content-type': 'application/json', ...HEADERS, ...signed } });
-}
-
 /** Writes an error to the log and answers with its row of the table. */
 export type Refuse = (error: unknown) => Response;
 
@@ -210,14 +227,20 @@ export function wireOf(reason: Reason): Wire & { readonly reason: string } {
   return { ...wire, reason: wire.shownAs ?? reason };
 }
 
-export function refusalReply(refusal: Refusal, requestId: string): Response {
+/** What a refusal tells, wherever it stands; its facts never take the place of the rest. */
+export function refusalBody(refusal: Refusal): { readonly status: number; readonly body: { readonly [name: string]: Json } } {
   const { status, code, reason, message } = wireOf(refusal.reason);
+  return { status, body: { ...refusal.facts, code, reason, message } };
+}
+
+export function refusalReply(refusal: Refusal, requestId: string): Response {
+  const { status, body } = refusalBody(refusal);
   const retry = status === 429 || status === 503 ? { 'retry-after': '2' } : {};
-  return jsonReply(status, { code, reason, message, request_id: requestId }, retry);
+  return jsonReply(status, { ...body, request_id: requestId }, retry);
 }
 
 /** `/ready` of a node that does not serve. */
-export function notReadyReply(reasonGiven: Reason): Response {
+export function notReadyReply(reasonGiven: Reason, isDataReady = false): Response {
   const { status, code, reason, message } = wireOf(reasonGiven);
-  return jsonReply(status, { ready: false, code, reason, message }, { 'retry-after': '2' });
+  return jsonReply(status, { ready: false, data_ready: isDataReady, code, reason, message }, { 'retry-after': '2' });
 }

@@ -1,6 +1,6 @@
 /**
  * The one road of a private request (`docs/protocol.md` clause 5): ready, authenticate, authorize, rate, open, parse, work,
- * seal, sign. What works at its end sees a caller and a parsed request, nothing of the wire. Plaintext has no road at all.
+ * wait, seal, sign. What works at its end sees a caller and what it asks, nothing of the wire. Plaintext has no road at all.
  */
 import { withDeadline } from '../core/deadline.ts';
 import { Refusal } from '../core/errors.ts';
@@ -8,28 +8,55 @@ import { REQUEST_MS_MAX, SIGNING_MS_MAX } from '../core/limits.ts';
 import { hex, parseHex, parseUtf8 } from '../core/wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../core/wire/envelope.ts';
 import { canonicalJson, parseJsonObject } from '../core/wire/json.ts';
+import { envelopeReply } from './answers.ts';
 import { readBody } from './body.ts';
 import { authenticate, compareBody, signAnswer, signForPlatform, useUp } from './proofs.ts';
-import { envelopeReply } from './reply.ts';
 import type { Caller } from '../core/auth/standing.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Json, JsonObject } from '../core/wire/json.ts';
 import type { Proof } from './proofs.ts';
 import type { Refuse } from './reply.ts';
 
-/** What an endpoint does for a caller. Synchronous: judged and done in one stretch. */
-export type Work = (kms: Kms, caller: Caller, request: JsonObject) => Json;
+export interface Outcome {
+  /** 202: done here, and on fewer nodes than were asked for. */
+  readonly status?: 200 | 202;
+  readonly body: Json;
+}
 
-export interface Endpoint {
-  readonly work: Work;
+/** What a request may still take while it is worked on. */
+export interface Allowance {
+  /** Room for so many bytes of an answer until it is sent; false when there is none. */
+  take(bytes: number): boolean;
+  /** How long it may wait: half of what is left of its time, the other half is for sealing. */
+  leftMs(): number;
+}
+
+/** What an endpoint does for a caller: judged and done in one stretch before anything is waited for. */
+export type Work<Asked> = (kms: Kms, caller: Caller, asked: Asked, allowance: Allowance) => Outcome | Promise<Outcome>;
+
+interface Purpose<Asked> {
+  readonly work: Work<Asked>;
+  /** Throws the reason for which this endpoint waits while others serve. */
+  readonly requireMore?: (kms: Kms) => void;
+}
+
+/** What it asks for stands in its sealed body. */
+export interface Endpoint extends Purpose<JsonObject> {
   readonly bodyBytesMax: number;
 }
 
-export function sealed(kms: Kms, endpoint: Endpoint): (request: Request, refuse: Refuse) => Promise<Response> {
+/** It has no body: what it asks for stands in its URL, and only the answer is sealed. */
+export type Query = Purpose<URL>;
+
+type Sealed = Endpoint | Query;
+
+const NO_BODY = new Uint8Array(0);
+
+export function sealed(kms: Kms, endpoint: Sealed): (request: Request, refuse: Refuse) => Promise<Response> {
   return (request, refuse) => withDeadline(kms.clock, REQUEST_MS_MAX, 'deadline_exceeded', travel(kms, endpoint, request, refuse));
 }
 
-async function travel(kms: Kms, endpoint: Endpoint, request: Request, refuse: Refuse): Promise<Response> {
+async function travel(kms: Kms, endpoint: Sealed, request: Request, refuse: Refuse): Promise<Response> {
   const signBeforeMs = kms.clock.elapsedMs() + REQUEST_MS_MAX - SIGNING_MS_MAX;
   requireServing(kms);
   const proof = authenticate(kms, request);
@@ -39,22 +66,66 @@ async function travel(kms: Kms, endpoint: Endpoint, request: Request, refuse: Re
   // Before the proof is used up: an app over its rate costs no signature, and may send the same request again.
   if (!kms.callerRate.take(caller.wallet)) throw new Refusal('rate_limited', caller.wallet);
   useUp(kms, proof);
-  const answer = withDeadline(kms.clock, leftMs, 'deadline_exceeded', admitted(kms, endpoint, request, proof, caller));
+  const answer = withDeadline(kms.clock, leftMs, 'deadline_exceeded', admitted(kms, endpoint, request, proof, caller, signBeforeMs));
   // From here on the request was its sender's own, so an error is signed as well: nobody between can forge one.
   return proof.form === 'platform' ? await answer : await signAnswer(kms, proof, await answer.catch(refuse));
 }
 
-async function admitted(kms: Kms, { work, bodyBytesMax }: Endpoint, request: Request, proof: Proof, caller: Caller): Promise<Response> {
-  const answer = kms.bodiesInFlight.hold(caller.wallet, bodyBytesMax, async () => {
-    const parsed = parseJsonObject(await open(kms, caller, proof, request, bodyBytesMax));
-    if (!parsed) throw new Refusal('request_malformed');
+async function admitted(kms: Kms, endpoint: Sealed, request: Request, proof: Proof, caller: Caller, endAtMs: number): Promise<Response> {
+  const bodyBytes = 'bodyBytesMax' in endpoint ? roomFor(request, endpoint.bodyBytesMax) : 0;
+  const answer = kms.bodiesInFlight.hold(caller.wallet, bodyBytes, async () => {
+    // Only here, so that it is signed: whoever writes must know that this node did not.
+    endpoint.requireMore?.(kms);
+    const work = await prepared(kms, endpoint, request, proof, caller, bodyBytes);
     // A body may take its time: who was good when it began must still be, and the node too.
     const current = await kms.authorizer.authorize(proof.wallet);
     requireServing(kms);
-    return await answerSealed(kms, current, proof, work(kms, current, parsed));
+    endpoint.requireMore?.(kms);
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    try {
+      const { status = 200, body } = await work(current, allowanceUntil(kms, current, ended, endAtMs));
+      return await answerSealed(kms, current, proof, status, body);
+    } finally {
+      end();
+    }
   });
   if (!answer) throw new Refusal('rate_limited', `bodies in flight of ${caller.wallet}`);
   return await answer;
+}
+
+/** What a sender says of its body's length holds so much room, and no more of it is read. */
+function roomFor({ headers }: Request, bytesMax: number): number {
+  const declared = headers.get('content-length') ?? '';
+  return /^\d{1,9}$/.test(declared) ? Math.min(Number(declared), bytesMax) : bytesMax;
+}
+
+function allowanceUntil({ bodiesInFlight, clock }: Kms, { wallet }: Caller, ended: Promise<void>, endAtMs: number): Allowance {
+  return {
+    take: (bytes) => bodiesInFlight.hold(wallet, bytes, () => ended) !== undefined,
+    leftMs: () => Math.max(0, Math.floor((endAtMs - clock.elapsedMs()) / 2)),
+  };
+}
+
+/** The work with what it was asked; nothing of it has begun. */
+async function prepared(
+  kms: Kms,
+  endpoint: Sealed,
+  request: Request,
+  proof: Proof,
+  caller: Caller,
+  bodyBytes: number,
+): Promise<(caller: Caller, allowance: Allowance) => Outcome | Promise<Outcome>> {
+  if (!('bodyBytesMax' in endpoint)) {
+    compareBody(proof, NO_BODY);
+    const url = new URL(request.url);
+    return (current, allowance) => endpoint.work(kms, current, url, allowance);
+  }
+  const parsed = parseJsonObject(await open(kms, caller, proof, request, bodyBytes));
+  if (!parsed) throw new Refusal('request_malformed');
+  return (current, allowance) => endpoint.work(kms, current, parsed, allowance);
 }
 
 /** Throws the reason for which this node waits. */
@@ -77,11 +148,11 @@ async function open(kms: Kms, caller: Caller, proof: Proof, request: Request, bo
   return await kms.box.open(envelope);
 }
 
-async function answerSealed(kms: Kms, caller: Caller, proof: Proof, result: Json): Promise<Response> {
+async function answerSealed(kms: Kms, caller: Caller, proof: Proof, status: 200 | 202, result: Json): Promise<Response> {
   const sealing = seal(kms, caller, result);
-  if (proof.form === 'request') return envelopeReply(await sealing);
+  if (proof.form === 'request') return envelopeReply(status, await sealing);
   const [envelope, signature] = await Promise.all([sealing, signForPlatform(kms, proof)]);
-  return envelopeReply(envelope, signature);
+  return envelopeReply(status, envelope, signature);
 }
 
 async function seal(kms: Kms, caller: Caller, result: Json): Promise<string> {

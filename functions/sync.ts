@@ -2,7 +2,7 @@
 import { HELLO_BYTES_MAX, REQUEST_MS_MAX, SYNC_BODY_BYTES_MAX } from '../core/limits.ts';
 import { readBody } from './body.ts';
 import { withDeadline } from '../core/deadline.ts';
-import { bytesReply } from './reply.ts';
+import { bytesReply } from './answers.ts';
 import type { Kms } from '../core/kms.ts';
 
 export function sync(kms: Kms, request: Request): Promise<Response> {

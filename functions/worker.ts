@@ -6,6 +6,11 @@ import { parseConfig } from '../core/config.ts';
 import { createNode } from './boot.ts';
 import type { Node } from './boot.ts';
 
+/** Of the host: work that an event began goes on after its answer only while somebody waits for it. */
+interface Event {
+  waitUntil(work: Promise<void>): void;
+}
+
 let node: Node | undefined;
 
 function nodeOf(settings: unknown): Node {
@@ -13,7 +18,18 @@ function nodeOf(settings: unknown): Node {
   return node;
 }
 
+/** Work first; what is still going on behind it is waited for. */
+async function during<T>(event: Event, { idle }: Node, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } finally {
+    event.waitUntil(idle());
+  }
+}
+
 export default {
-  fetch: (request: Request, settings: unknown): Promise<Response> => nodeOf(settings).fetch(request),
-  scheduled: (_event: unknown, settings: unknown): Promise<void> => nodeOf(settings).tick(),
+  fetch: (request: Request, settings: unknown, event: Event): Promise<Response> =>
+    during(event, nodeOf(settings), nodeOf(settings).fetch(request)),
+  scheduled: (_trigger: unknown, settings: unknown, event: Event): Promise<void> =>
+    during(event, nodeOf(settings), nodeOf(settings).tick()),
 };

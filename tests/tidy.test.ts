@@ -91,11 +91,13 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   chain: ['base', 'wire', 'crypto', 'chain'],
   ca: ['base', 'wire', 'crypto', 'chain', 'ca'],
   auth: ['base', 'wire', 'crypto', 'chain', 'auth'],
-  cluster: ['base', 'wire', 'crypto', 'chain', 'auth', 'cluster'],
-  kms: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'cluster'],
+  store: ['base', 'wire', 'crypto', 'store'],
+  cluster: ['base', 'wire', 'crypto', 'chain', 'auth', 'store', 'cluster'],
+  replication: ['base', 'wire', 'crypto', 'chain', 'auth', 'store', 'cluster', 'replication'],
+  kms: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'store', 'cluster', 'replication'],
   platform: ['base', 'wire', 'chain', 'cluster', 'platform'],
   client: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'cluster', 'client'],
-  functions: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'cluster', 'kms', 'functions'],
+  functions: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'store', 'cluster', 'replication', 'kms', 'functions'],
 };
 
 /** Where a program is composed from ports and core. */
@@ -144,11 +146,11 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   '@noble/curves': ['core/crypto', 'core/ca/public-key.ts', 'core/client/keys.ts'],
   '@noble/hashes': ['core/crypto', 'core/auth', 'core/cluster', 'core/client/keys.ts'],
   cborg: ['core/wire'],
-  'lru-cache': ['core/auth'],
+  'lru-cache': ['core/auth', 'core/crypto/vault.ts'],
   'node:http': ['functions/server.ts', 'functions/incoming.ts', 'core/platform/egress.ts'],
   'node:net': ['functions/server.ts'],
-  'node:buffer': ['core/wire/bytes.ts'],
-  'node:crypto': ['core/crypto/aead.ts', 'core/ca/csr-policy.ts', 'core/cluster/keys.ts', 'core/client/keys.ts'],
+  'node:buffer': ['core/wire/bytes.ts', 'core/store/record.ts', 'core/store/stored.ts'],
+  'node:crypto': ['core/crypto/aead.ts', 'core/crypto/hmac.ts', 'core/ca/csr-policy.ts', 'core/cluster/keys.ts', 'core/client/keys.ts'],
 };
 
 function strayPackages(files: readonly File[]): string[] {
@@ -231,6 +233,7 @@ const headersRead = [
   'signature',
   'signature-input',
   'content-digest',
+  'content-length',
   'content-type',
   'x-app-nonce',
   'x-app-signature',

@@ -47,9 +47,11 @@ function waitOf(name: string, ms: number): number {
   throw new KmsError('bad_argument', `${name} must be a whole number from 1 to ${CLIENT_WAIT_MS_MAX}.`);
 }
 
+const METHODS: readonly KmsRequest['method'][] = ['GET', 'POST', 'PUT', 'DELETE'];
+
 /** The body as it is now: what the app makes of it later changes nothing. */
 export function kmsRequestOf(method: KmsRequest['method'], path: string, body: RequestBody | undefined): KmsRequest {
-  if (method !== 'GET' && method !== 'POST') throw new KmsError('bad_argument', 'method must be GET or POST.');
+  if (!METHODS.includes(method)) throw new KmsError('bad_argument', `method must be one of ${METHODS.join(', ')}.`);
   if (typeof path !== 'string' || !path.startsWith('/')) throw new KmsError('bad_argument', 'path must begin with a slash.');
   if (method === 'GET' && body !== undefined) throw new KmsError('bad_argument', 'body must be left out of a GET.');
   return { method, path, plaintext: body === undefined ? undefined : plaintextOf(body) };

@@ -10,30 +10,43 @@ import { encodeEnvelope, parseEnvelope } from '../wire/envelope.ts';
 import { parseJsonObject } from '../wire/json.ts';
 import { AttemptFailed, KmsError, printable } from './error.ts';
 import { teePointOf } from './keys.ts';
+import { ANSWERED } from './proofs.ts';
 import type { RequestReason } from '../errors.ts';
-import type { Box, OutboundAnswer } from '../ports.ts';
+import type { Box, OutboundAnswer, OutboundRequest } from '../ports.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { AttemptOutcome } from './error.ts';
-import type { LiveNode } from './directory.ts';
+import type { Known, LiveNode } from './directory.ts';
 import type { ProofLimits, Prove, ProverDependencies, Proven } from './proofs.ts';
 
 export interface AttemptDependencies extends ProverDependencies {
   readonly prove: Prove;
   readonly box: Pick<Box, 'seal' | 'open'>;
+  /** Called when the request is about to leave. */
+  readonly onSend?: () => void;
 }
 
 export interface KmsRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: OutboundRequest['method'];
   /** With its query, if it has one. */
   readonly path: string;
   /** Canonical JSON of an object, sealed to each node; a `GET` has none. */
   readonly plaintext: string | undefined;
 }
 
+/** What is asked for: when it can be given, and what an answer to it is. */
+export interface Purpose<T> {
+  /** Before a node is asked. Throws a `KmsError` for what no node can give. */
+  readonly require?: (known: Known) => Promise<void>;
+  /** Throws `AttemptFailed` for an answer to something else. */
+  readonly read: (answer: JsonObject, known: Known, node: LiveNode, limits: ProofLimits) => Promise<T> | T;
+  /** Called when a try is about to leave; what it answers, when that try ended with proof that its node did nothing. */
+  readonly onSend?: () => () => void;
+}
+
 /**
  * The signed refusals that end a call: each says something of the sealed plaintext alone, which nobody between can alter, by
- * rules that need neither a clock nor the chain. Every other one leads to the next node, also one that is added later. A host
- * brings about refusals of the body as it arrived (altered, swollen, cut short, held back); the rest are one node's view of the
+ * rules that need neither a clock nor the chain (a cursor needs the key of its epoch, which every node that serves holds).
+ * Every other one leads to the next node, also one that is added later. A host brings about refusals of the body as it arrived (altered, swollen, cut short, held back); the rest are one node's view of the
  * chain, its clock, its memory or its load.
  */
 const FINAL: ReadonlySet<string> = new Set([
@@ -49,6 +62,38 @@ const FINAL: ReadonlySet<string> = new Set([
   'csr_algorithm_refused',
   'csr_signature_invalid',
   'validity_malformed',
+  'key_malformed',
+  'value_malformed',
+  'value_too_large',
+  'ttl_malformed',
+  'version_malformed',
+  'min_replicas_malformed',
+  'when_full_malformed',
+  'prefix_malformed',
+  'limit_malformed',
+  'cursor_malformed',
+  'operations_malformed',
+] satisfies RequestReason[]);
+
+/**
+ * The other signed refusals that are given before anything is done. A node signs one answer to one signature, so whoever brings one of
+ * these about has spoilt the request for good. Of any other refusal, and of silence, nobody knows what was done.
+ */
+const UNDONE: ReadonlySet<string> = new Set([
+  'content_type_refused',
+  'body_too_large',
+  'body_timeout',
+  'body_malformed',
+  'digest_mismatch',
+  'plaintext_refused',
+  'envelope_malformed',
+  'envelope_sender_mismatch',
+  'envelope_replayed',
+  'envelope_unopenable',
+  'rate_limited',
+  'replay_memory_full',
+  'chain_unavailable',
+  'data_catching_up',
 ] satisfies RequestReason[]);
 
 export async function attempt(
@@ -57,11 +102,12 @@ export async function attempt(
   { method, path, plaintext }: KmsRequest,
   limits: ProofLimits,
 ): Promise<JsonObject> {
-  const { box, prove, fetch } = dependencies;
+  const { box, prove, fetch, onSend } = dependencies;
   try {
     const body = plaintext === undefined ? undefined : utf8(encodeEnvelope(await box.seal(teeKeyOf(node), plaintext)));
     const request = { method, url: new URL(`${node.url}${path}`).href, body };
     const proven = await prove(dependencies, node, request, limits);
+    onSend?.();
     const answer = await fetch(
       { url: request.url, method, headers: proven.headers, ...(body && { body }) },
       { ...limits, bodyBytesMax: CLIENT_ANSWER_BYTES_MAX },
@@ -83,17 +129,17 @@ function teeKeyOf({ teePubkey }: LiveNode): Uint8Array {
 function believe(node: LiveNode, proven: Proven, answer: OutboundAnswer): void {
   const complaint = proven.complaint(answer);
   if (complaint !== undefined) {
-    const claimed = answer.status === 200 ? '' : `; it claims ${answer.status} ${reasonOf(answer) ?? ''}`.trimEnd();
+    const claimed = ANSWERED.has(answer.status) ? '' : `; it claims ${answer.status} ${reasonOf(answer) ?? ''}`.trimEnd();
     throw new AttemptFailed('unproven', `the answer ${complaint}${claimed}`);
   }
-  if (answer.status !== 200) throw refusalOf(node, answer);
+  if (!ANSWERED.has(answer.status)) throw refusalOf(node, answer);
 }
 
 /** A refusal that the node signed. */
 function refusalOf(node: LiveNode, answer: OutboundAnswer): Error {
   const { status } = answer;
   const reason = reasonOf(answer) ?? 'unknown';
-  if (!FINAL.has(reason)) return new AttemptFailed('refused', `refuses with ${status} ${reason}`);
+  if (!FINAL.has(reason)) return new AttemptFailed('refused', `refuses with ${status} ${reason}`, undefined, UNDONE.has(reason));
   const told = parseJsonObject(parseUtf8(answer.body) ?? '')?.['message'];
   const message = typeof told === 'string' ? printable(told) : 'It gave no message.';
   return new KmsError('refused', `The cluster refuses this request (${status} ${reason}): ${message}`, {

@@ -13,6 +13,7 @@ import { deriveRequest, epochUnavailable, readDerived, rightEpochs } from './der
 import { createDirectory } from './directory.ts';
 import { AttemptFailed } from './error.ts';
 import { createFailover } from './failover.ts';
+import { createKv } from './kv.ts';
 import { proveByPlatform, proveBySignature } from './proofs.ts';
 import { Refusal } from '../errors.ts';
 import type { Wallet } from '../identity.ts';
@@ -20,11 +21,11 @@ import type { NetworkProfile } from '../networks.ts';
 import type { Box, ChainReader, Clock, Fetch, Random, Signer } from '../ports.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { CallOptions, RequestBody } from './arguments.ts';
-import type { KmsRequest } from './attempt.ts';
+import type { KmsRequest, Purpose } from './attempt.ts';
 import type { CertificateOptions, SignedCertificate } from './certificates.ts';
 import type { DerivedKey, DeriveRequest, KeyOptions } from './derive.ts';
 import type { Known, LiveNode, Self } from './directory.ts';
-import type { ProofLimits } from './proofs.ts';
+import type { Kv } from './kv.ts';
 import type { Choice } from './failover.ts';
 
 export interface DeriveOptions extends KeyOptions, CallOptions {}
@@ -41,6 +42,8 @@ export interface KmsClient {
   derive(path: string, options?: DeriveOptions): Promise<DerivedKey>;
   /** A key pair made here and a certificate for it, under a CA that a second node serves as well. */
   signCertificate(options?: SignCertificateOptions): Promise<SignedCertificate>;
+  /** This app's keys and values, on every node. */
+  readonly kv: Kv;
   /** A proven and sealed request to any private endpoint, answered by any one node. Judging the answer is left to the caller. */
   request(method: KmsRequest['method'], path: string, body?: RequestBody, options?: CallOptions): Promise<Answered>;
   /** The live nodes, as the chain names them. */
@@ -58,13 +61,6 @@ export interface ClientDependencies {
   readonly proof: 'erc8128' | 'platform';
 }
 
-interface Purpose<T> {
-  /** Before a node is asked. Throws a `KmsError` for what no node can give. */
-  readonly require?: (known: Known) => Promise<void>;
-  /** Throws `AttemptFailed` for an answer to something else. */
-  readonly read: (answer: JsonObject, known: Known, node: LiveNode, limits: ProofLimits) => Promise<T> | T;
-}
-
 export function createKmsClient(dependencies: ClientDependencies): KmsClient {
   const { profile, chain, signer, box, clock, random } = dependencies;
   const self = rememberSelf(signer, box);
@@ -72,13 +68,20 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
   const failover = createFailover({ clock, random, directory });
   const prove = dependencies.proof === 'platform' ? proveByPlatform : proveBySignature;
 
-  async function ask<T>(request: KmsRequest, choice: Choice, { require, read }: Purpose<T>): Promise<T> {
+  async function ask<T>(request: KmsRequest, choice: Choice, { require, read, onSend }: Purpose<T>): Promise<T> {
     return await failover.ask(choice, async (node, known, signal) => {
       await require?.(known);
-      const tools = { ...dependencies, prove, chainId: profile.chainId, wallet: known.app.wallet };
+      let undo: (() => void) | undefined;
+      const sending = () => void (undo = onSend?.());
+      const tools = { ...dependencies, prove, chainId: profile.chainId, wallet: known.app.wallet, onSend: sending };
       const limits = { signal, timeoutMs: choice.attemptMs };
-      const answer = await attempt(tools, node, request, limits);
-      return await read(answer, known, node, limits);
+      try {
+        const answer = await attempt(tools, node, request, limits);
+        return await read(answer, known, node, limits);
+      } catch (error) {
+        if (error instanceof AttemptFailed && error.isUndone) undo?.();
+        throw error;
+      }
     });
   }
 
@@ -115,6 +118,7 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
         },
       });
     },
+    kv: createKv(ask),
     async request(method, path, body, options = {}) {
       const [request, choice] = [kmsRequestOf(method, path, body), choiceOf(options)];
       return await ask(request, choice, { read: (answer, _known, node) => ({ answer, node: node.wallet }) });

@@ -22,8 +22,10 @@ export type KmsErrorCode =
   | 'node_not_live'
   /** The chain was read, and has no such epoch to derive from. */
   | 'epoch_unavailable'
-  /** A node refused the request itself, and signed that. `reason` and `status` are its own. */
+  /** A node refused the request itself, and signed or sealed that. `reason`, `status` and `facts` are its own. */
   | 'refused'
+  /** A write was sent, and what came back does not tell whether it was done: it may have been, or be done in the next minutes. */
+  | 'outcome_unknown'
   /** Every node was tried and none gave an answer that holds; `attempts` says what happened at each. */
   | 'no_answer';
 
@@ -53,9 +55,13 @@ export interface Attempt {
   readonly detail: string;
 }
 
+/** Numbers and versions that a node tells beside its reason, by the names of the protocol. */
+export type Facts = Readonly<Record<string, string | number | null>>;
+
 export interface KmsErrorFacts {
   readonly reason?: string | undefined;
   readonly status?: number | undefined;
+  readonly facts?: Facts;
   readonly attempts?: readonly Attempt[];
   readonly cause?: unknown;
 }
@@ -67,14 +73,17 @@ export class KmsError extends Error {
   readonly reason: string | undefined;
   /** Of a signed refusal. */
   readonly status: number | undefined;
+  /** As `current_version` of a `version_conflict`. */
+  readonly facts: Facts;
   readonly attempts: readonly Attempt[];
 
-  constructor(code: KmsErrorCode, message: string, { reason, status, attempts = [], cause }: KmsErrorFacts = {}) {
+  constructor(code: KmsErrorCode, message: string, { reason, status, facts = {}, attempts = [], cause }: KmsErrorFacts = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'KmsError';
     this.code = code;
     this.reason = reason;
     this.status = status;
+    this.facts = facts;
     this.attempts = attempts;
   }
 }
@@ -82,11 +91,14 @@ export class KmsError extends Error {
 /** Ends one attempt; the next node is tried. Never leaves the client. */
 export class AttemptFailed extends Error {
   readonly outcome: AttemptOutcome;
+  /** The node has proven that nothing was done. */
+  readonly isUndone: boolean;
 
-  constructor(outcome: AttemptOutcome, detail: string, cause?: unknown) {
+  constructor(outcome: AttemptOutcome, detail: string, cause?: unknown, isUndone = false) {
     super(detail, cause === undefined ? undefined : { cause });
     this.name = 'AttemptFailed';
     this.outcome = outcome;
+    this.isUndone = isUndone;
   }
 }
 

@@ -103,9 +103,9 @@ export function createFailover({ clock, random, directory }: FailoverDependencie
 
 /** What ends a call for good may come after nodes that failed. */
 function withAttempts(error: KmsError, before: readonly Attempt[]): KmsError {
-  const { code, message, reason, status, attempts, cause } = error;
+  const { code, message, reason, status, facts, attempts, cause } = error;
   if (attempts.length >= before.length && before.every((each, index) => each === attempts[index])) return error;
-  return new KmsError(code, message, { reason, status, cause, attempts: [...before, ...attempts] });
+  return new KmsError(code, message, { reason, status, facts, cause, attempts: [...before, ...attempts] });
 }
 
 function chosen(known: Known, only: Wallet | undefined): readonly LiveNode[] {

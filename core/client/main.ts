@@ -26,7 +26,10 @@ export type { Answered, DeriveOptions, KmsClient, SignCertificateOptions } from 
 export type { CertificateOptions, SignedCertificate } from './certificates.ts';
 export type { DerivedKey } from './derive.ts';
 export type { LiveNode } from './directory.ts';
-export type { Attempt, AttemptOutcome, KmsErrorCode } from './error.ts';
+export type { BatchOptions, ByNode, DeleteOptions, KeysOptions, Kv, KvBatch, PageOptions, PutOptions } from './kv.ts';
+export type { KvOperation, ListOptions, ReplicaOptions, ValueOptions, VersionOptions } from './kv-operations.ts';
+export type { KvDelete, KvPage, KvPut, KvRefusal, KvResult, KvValue, KvWrite } from './kv-results.ts';
+export type { Attempt, AttemptOutcome, Facts, KmsErrorCode } from './error.ts';
 export type { EnclaveKeys, KeySchedule, SecretKeys } from './keys.ts';
 
 /** Where this app's two keys are: beside it in its Odyn, or in this process. */

@@ -19,13 +19,16 @@ import { parseJsonObject } from '../wire/json.ts';
 import { appProofText, appResponseText } from '../wire/pop.ts';
 import { assert, Refusal } from '../errors.ts';
 import { AttemptFailed } from './error.ts';
-import type { Clock, Fetch, OutboundAnswer, Random, Signer } from '../ports.ts';
+import type { Clock, Fetch, OutboundAnswer, OutboundRequest, Random, Signer } from '../ports.ts';
 import type { LiveNode } from './directory.ts';
 import type { Wallet } from '../identity.ts';
 
+/** 202: done, on fewer nodes than were asked for. What stands sealed in the answer says so as well, and only that is believed. */
+export const ANSWERED: ReadonlySet<number> = new Set([200, 202]);
+
 /** What is to be proven: one request, to the URL as it is sent. */
 export interface Unproven {
-  readonly method: 'GET' | 'POST';
+  readonly method: OutboundRequest['method'];
   readonly url: string;
   readonly body: Uint8Array | undefined;
 }
@@ -111,7 +114,7 @@ export const proveByPlatform: Prove = async ({ signer, wallet, clock, fetch }, n
 };
 
 function platformAnswerComplaint({ status, headers }: OutboundAnswer, ours: string, node: Wallet): string | undefined {
-  if (status !== 200) return 'is an error, which this form of proof leaves unsigned';
+  if (!ANSWERED.has(status)) return 'is an error, which this form of proof leaves unsigned';
   const signature = parseSignature(headers.get('x-kms-response-signature') ?? '');
   if (!signature) return 'is not signed';
   return recoverWallet(appResponseText(ours, node), signature) === node ? undefined : 'is not signed by this node for this request';

@@ -9,12 +9,13 @@ import { concat } from '../wire/bytes.ts';
 import { encodeCbor } from '../wire/cbor.ts';
 import type { DirectionalKeys } from './keys.ts';
 
-export const INCARNATION_BYTES = 16;
 export const SESSION_ID_BYTES = 16;
 
-/** Their places are their numbers on the wire. Later rooms add `delta`, `ack`, `snapshot`, `digest` at the end. */
-export type FrameType = 'endorsement' | 'handover';
-const FRAME_TYPES: readonly FrameType[] = ['endorsement', 'handover'];
+/** Their places are their numbers on the wire. */
+export type FrameType = 'endorsement' | 'handover' | DataFrameType;
+/** Those of the store's replication (`docs/protocol.md` clause 13). */
+export type DataFrameType = 'delta' | 'ack' | 'snapshot' | 'digest';
+const FRAME_TYPES: readonly FrameType[] = ['endorsement', 'handover', 'delta', 'ack', 'snapshot', 'digest'];
 
 /** version ‖ session ‖ type ‖ counter (big-endian) ‖ sealed payload. */
 const VERSION = 1;

@@ -6,8 +6,7 @@ import { compareTimes } from './clock.ts';
 import { createChangeLog } from './log.ts';
 import { createNamespace } from './namespace.ts';
 import { createSortedIndex } from './sorted.ts';
-import { bytesOf, chargeOf, isDead, wipe } from './stored.ts';
-import { RECORD_ID_BYTES } from './record.ts';
+import { chargeOf, idOf, isDead, wipe } from './stored.ts';
 import type { AppId } from '../identity.ts';
 import type { ChangeLog } from './log.ts';
 import type { Namespace } from './namespace.ts';
@@ -53,8 +52,8 @@ export function createIndexes(): Indexes {
   let totalBytes = 0;
   let aliveCount = 0;
 
-  function printOf({ bytes }: Stored): Print {
-    return printer?.print(bytesOf(bytes.slice(0, RECORD_ID_BYTES))) ?? NO_PRINT;
+  function printOf(record: Stored): Print {
+    return printer?.print(idOf(record)) ?? NO_PRINT;
   }
 
   function change(before: Stored | undefined, after: Stored | undefined): void {

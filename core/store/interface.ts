@@ -66,8 +66,8 @@ export type NackReason = 'future_record' | 'unknown_epoch' | 'bad_record' | 'equ
 export type Merged =
   /** `stored`: ours now. `equal`: we had it (or had collected it). */
   | { readonly kind: 'stored' | 'equal' }
-  /** A later record of that key is held here. */
-  | { readonly kind: 'superseded'; readonly version: string }
+  /** A later record of that key is held here: one that had not seen it (`isConcurrent`), or one that followed it. */
+  | { readonly kind: 'superseded'; readonly version: string; readonly isConcurrent: boolean }
   | { readonly kind: 'refused'; readonly reason: NackReason };
 
 /** Where a record lies in the digest's order, with its id: enough to know whether it is held. */
@@ -127,6 +127,10 @@ export interface Store {
   delete(appId: AppId, key: string, options?: WriteOptions): Deleted;
 
   merge(record: TravellingRecord): Merged;
+  /** What stands under that key now, a tombstone too. */
+  held(appId: AppId, key: string): StoredRecord | undefined;
+  /** The version of the record that took this one's place here by a merge, without having seen it. */
+  lostTo(record: StoredRecord): string | undefined;
   /** Whether that record is held, or was collected. */
   has(offer: Offer): boolean;
   offerOf(record: StoredRecord): Offer;

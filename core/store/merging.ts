@@ -7,7 +7,7 @@ import { CLOCK_SKEW_MAX_MS, STORE_MERGED_BYTES_MAX, TTL_MS_MAX, VALUE_BYTES_MAX 
 import { compareTimes } from './clock.ts';
 import { decodeHeader, recordId, SEAL_BYTES } from './record.ts';
 import { wasCollected } from './shelf.ts';
-import { chargeFor, chargeOf, idOf, idTextOf, isDead, isExpired, reseal, storedOf, textOf, versionOf } from './stored.ts';
+import { chargeFor, chargeOf, idOf, idTextOf, isDead, isExpired, reseal, storedOf, packed, versionOf } from './stored.ts';
 import { areConcurrent, mergeClocks, pruned } from './version.ts';
 import type { Merged, NackReason } from './interface.ts';
 import type { Header, TravellingRecord } from './record.ts';
@@ -72,25 +72,27 @@ export function createMerging(shelf: Shelf): { merge(record: TravellingRecord): 
       const id = recordId(travelling.header);
       const held = indexes.find(header.appId, header.key);
       const theirs = pruned(travelling.clock, isMember);
-      if (held && idTextOf(held) === textOf(id)) {
+      if (held && idTextOf(held) === packed(id)) {
         learn(held, theirs);
         heal(held, header, travelling);
         return { kind: 'equal' };
       }
-      if (wasCollected(shelf, textOf(id))) return { kind: 'equal' };
+      if (wasCollected(shelf, packed(id))) return { kind: 'equal' };
       if (time.isTooFar(header)) return refused('future_record');
       const verdict = bodies.judge(travelling, header);
       if (verdict !== 'authentic') return refused(verdict);
       time.observe(header);
       if (isForged(header, held)) return refused('equivocation');
-      if (held && areConcurrent(pruned(held.clock, isMember), theirs)) counts.conflicts += 1;
+      const isConcurrent = held !== undefined && areConcurrent(pruned(held.clock, isMember), theirs);
+      if (isConcurrent) counts.conflicts += 1;
       if (held && compareTimes(held, header) > 0) {
         learn(held, theirs);
-        return { kind: 'superseded', version: versionOf(idOf(held)) };
+        return { kind: 'superseded', version: versionOf(idOf(held)), isConcurrent };
       }
       const sealed = travelling.isEmpty || isExpired(header, clock.nowMs()) ? undefined : travelling.sealed;
       const reason = roomReason(header, chargeFor(header.key, sealed ? sealed.length - SEAL_BYTES : 0), held);
       if (reason) return refused(reason);
+      if (isConcurrent) shelf.lostTo.set(held, versionOf(id));
       keep(header, travelling, id, sealed, held ? pruned(mergeClocks(held.clock, theirs), isMember) : theirs);
       return { kind: 'stored' };
     },

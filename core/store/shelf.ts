@@ -5,7 +5,7 @@ import { idTextOf, isExpired } from './stored.ts';
 import type { Bodies } from './bodies.ts';
 import type { HybridClock } from './clock.ts';
 import type { Indexes } from './indexes.ts';
-import type { StoreDependencies } from './interface.ts';
+import type { StoredRecord, StoreDependencies } from './interface.ts';
 import type { Stored } from './stored.ts';
 
 /** What is left of a tombstone for a while, so that who collects later does not bring it back. */
@@ -15,6 +15,8 @@ export interface Shelf extends StoreDependencies {
   readonly indexes: Indexes;
   readonly bodies: Bodies;
   readonly time: HybridClock;
+  /** Records whose place a concurrent one took, with its version: as long as somebody asks about them. */
+  readonly lostTo: WeakMap<StoredRecord, string>;
   /** Collected tombstones by id, those of long ago first. */
   readonly collected: Map<string, Collected>;
   readonly counts: { conflicts: number; evictions: number; expiries: number; collected: number };

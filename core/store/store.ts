@@ -10,7 +10,7 @@ import { createIndexes } from './indexes.ts';
 import { createMerging } from './merging.ts';
 import { createPrinter, printBytes } from './prints.ts';
 import { INCARNATION_BYTES } from './record.ts';
-import { idOf, isDead, isExpired, textOf, versionOf } from './stored.ts';
+import { idOf, isDead, isExpired, packed, versionOf } from './stored.ts';
 import { createRenewal } from './renewal.ts';
 import { collect, expire, expireDue, wasCollected } from './shelf.ts';
 import { createWriting } from './writing.ts';
@@ -31,6 +31,7 @@ export function createStore(dependencies: StoreDependencies): Store {
     indexes,
     bodies,
     time: createHybridClock(clock, self),
+    lostTo: new WeakMap(),
     collected: new Map(),
     counts: { conflicts: 0, evictions: 0, expiries: 0, collected: 0 },
     incarnation: newIncarnation(),
@@ -96,8 +97,10 @@ export function createStore(dependencies: StoreDependencies): Store {
     put,
     delete: remove,
     merge,
+    held: indexes.find,
+    lostTo: (record) => shelf.lostTo.get(record),
     has({ id, ...time }) {
-      if (wasCollected(shelf, textOf(id))) return true;
+      if (wasCollected(shelf, packed(id))) return true;
       for (const record of indexes.orders().byTime.from((each) => compareTimes(each, time))) {
         if (compareTimes(record, time) !== 0) return false;
         if (equalBytes(idOf(record), id)) return true;

@@ -38,12 +38,12 @@ export interface Parts {
 export function storedOf(header: Header, { sequence, clock, epoch, id, sealed, deadSinceMs }: Parts): Stored {
   const { appId, key, kind, incarnation, counter, ms, logical, origin, expiresAtMs, commitment } = header;
   const fields = { appId, key, kind, incarnation, counter, ms, logical, origin, expiresAtMs };
-  const bytes = textOf(Buffer.concat(sealed ? [id, commitment, sealed] : [id, commitment]));
+  const bytes = packed(Buffer.concat(sealed ? [id, commitment, sealed] : [id, commitment]));
   return { ...fields, sequence, clock, epoch, bytes, deadSinceMs, older: undefined, newer: undefined };
 }
 
 export function idOf({ bytes }: Stored): Uint8Array {
-  return bytesOf(bytes.slice(0, RECORD_ID_BYTES));
+  return unpacked(bytes.slice(0, RECORD_ID_BYTES));
 }
 
 /** The id as it is kept in sets and compared. */
@@ -57,12 +57,12 @@ export function versionOf(id: Uint8Array): string {
 }
 
 export function commitmentOf({ bytes }: Stored): Uint8Array {
-  return bytesOf(bytes.slice(RECORD_ID_BYTES, SEALED_AT));
+  return unpacked(bytes.slice(RECORD_ID_BYTES, SEALED_AT));
 }
 
 /** Empty when it is dead. */
 export function sealedOf({ bytes }: Stored): Uint8Array {
-  return bytesOf(bytes.slice(SEALED_AT));
+  return unpacked(bytes.slice(SEALED_AT));
 }
 
 export function headerBytesOf(record: Stored): Uint8Array {
@@ -79,7 +79,7 @@ export function isExpired({ expiresAtMs }: Pick<StoredRecord, 'expiresAtMs'>, no
 }
 
 export function reseal(record: Stored, epoch: Epoch, sealed: Uint8Array): void {
-  record.bytes = textOf(Buffer.concat([bytesOf(record.bytes.slice(0, SEALED_AT)), sealed]));
+  record.bytes = packed(Buffer.concat([unpacked(record.bytes.slice(0, SEALED_AT)), sealed]));
   record.epoch = epoch;
 }
 
@@ -98,16 +98,16 @@ export function chargeFor(key: string, valueBytes: number): number {
   return Buffer.byteLength(key) + valueBytes + RECORD_CHARGE_BYTES;
 }
 
-export function textOf(bytes: Uint8Array): string {
+export function packed(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
-export function bytesOf(text: string): Uint8Array {
+export function unpacked(text: string): Uint8Array {
   const bytes = Buffer.from(text, 'latin1');
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** A slice of a string keeps all of it in memory. */
 function copied(text: string): string {
-  return textOf(bytesOf(text));
+  return packed(unpacked(text));
 }

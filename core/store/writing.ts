@@ -3,7 +3,7 @@
  * admission. A delete is a write like any other; so is an eviction.
  */
 import { assert, Refusal } from '../errors.ts';
-import { EVICTION_LOOKS_MAX, KEY_BYTES_MAX, STORE_BYTES_MAX, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
+import { EVICTION_LOOKS_MAX, KEY_BYTES_MAX, STORE_BYTES_MAX, STORE_MAINTENANCE_RECORDS, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
 import { utf8 } from '../wire/bytes.ts';
 import { commitTo, COMMITMENT_BYTES, encodeHeader, recordId, sealBody } from './record.ts';
 import { expire, expireDue } from './shelf.ts';
@@ -94,7 +94,7 @@ export function createWriting(shelf: Shelf): Writing {
   }
 
   function makeRoom(appId: AppId, key: string, growth: number, whenFull: PutOptions['whenFull']): Stored[] {
-    if (missingRoom(appId, growth).ofApp > 0) expireDue(shelf, Infinity);
+    if (missingRoom(appId, growth).ofApp > 0) expireDue(shelf, STORE_MAINTENANCE_RECORDS);
     const { ofApp, ofAll } = missingRoom(appId, growth);
     if (ofApp <= 0 || ofAll > 0 || whenFull !== 'evict') {
       judgeRoom(appId, growth);

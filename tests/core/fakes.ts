@@ -12,6 +12,8 @@ import { Refusal } from '../../core/errors.ts';
 import { createKms } from '../../core/kms.ts';
 import { concat, hex, parseHex, parseUtf8, utf8 } from '../../core/wire/bytes.ts';
 import { endorsementText } from '../../core/wire/pop.ts';
+import type { FrameType } from '../../core/cluster/frames.ts';
+import type { FrameHandler } from '../../core/cluster/sessions.ts';
 import type { EventFields, EventName } from '../../core/events.ts';
 import type { Epoch, Hash, Wallet, AppId } from '../../core/identity.ts';
 import type { Kms } from '../../core/kms.ts';
@@ -437,6 +439,17 @@ export interface TestNode {
   readonly logs: RecordingLog;
 }
 
+const noHandler: FrameHandler = () => Promise.reject(new Refusal('internal', 'a frame that this test does not send'));
+/** For sessions whose frames do not matter: each test puts in what it needs. */
+export const noHandlers: Readonly<Record<FrameType, FrameHandler>> = {
+  endorsement: noHandler,
+  handover: noHandler,
+  delta: noHandler,
+  ack: noHandler,
+  snapshot: noHandler,
+  digest: noHandler,
+};
+
 /** Every message of the wire passes here first; answer `'drop'` to lose it. */
 export type Interceptor = (from: string, to: string, url: string, body: Uint8Array) => 'pass' | 'drop';
 
@@ -503,7 +516,11 @@ export function createCluster(...names: readonly string[]): TestCluster {
     },
     async round(blocks = 1) {
       chain.mine(blocks);
-      for (const { name, kms } of nodes) if (!down.has(name)) await kms.admission.tick();
+      for (const { name, kms } of nodes) {
+        if (down.has(name)) continue;
+        await kms.admission.tick();
+        await kms.replication.tick();
+      }
     },
     async until(done, max = 60) {
       for (let rounds = 0; rounds < max; rounds += 1) {

@@ -36,11 +36,12 @@ export interface RequestParts {
   readonly body: string;
 }
 
-export async function platformRequest(app: PlatformApp, node: NodeKeys, request: Record<string, unknown>): Promise<RequestParts> {
+/** Without a request there is no body, as in a `GET`. */
+export async function platformRequest(app: PlatformApp, node: NodeKeys, request?: Record<string, unknown>): Promise<RequestParts> {
   const nonce = ((await (await fetch(`${node.url}/nonce`)).json()) as { nonce: string }).nonce;
   return {
     headers: await platformProof(app, node.wallet, nonce, Math.floor(Date.now() / 1_000)),
-    body: sealedBody(app, node, JSON.stringify(request)),
+    body: request ? sealedBody(app, node, JSON.stringify(request)) : '',
   };
 }
 
@@ -68,14 +69,21 @@ export function sealedBody(app: PlatformApp, node: NodeKeys, plaintext: string):
 }
 
 export async function send(node: NodeKeys, path: string, { headers, body }: RequestParts, method = 'POST'): Promise<Response> {
+  if (method === 'GET') return fetch(`${node.url}${path}`, { headers });
   return fetch(`${node.url}${path}`, { method, headers: { 'content-type': 'application/json', ...headers }, body });
 }
 
 /** One whole call. Throws when the node is not the one that the registry names, or its answer is not its own. */
-export async function call(app: PlatformApp, node: NodeKeys, path: string, request: Record<string, unknown>): Promise<SealedAnswer> {
+export async function call(
+  app: PlatformApp,
+  node: NodeKeys,
+  path: string,
+  request?: Record<string, unknown>,
+  method = request ? 'POST' : 'GET',
+): Promise<SealedAnswer> {
   await checkStatus(node);
   const parts = await platformRequest(app, node, request);
-  const response = await send(node, path, parts);
+  const response = await send(node, path, parts, method);
   const wire = await response.text();
   if (!response.ok) return { status: response.status, headers: response.headers, wire, body: undefined };
   await checkSignature(node, parts.headers['x-app-signature'] ?? '', response.headers.get('x-kms-response-signature'));

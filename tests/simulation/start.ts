@@ -1,21 +1,23 @@
 /**
  * `npm start`: a cluster on this machine, from nothing to one key on every node, told as it happens. Stays until Ctrl-C;
- * `--once` ends after the table.
+ * `--once` ends after the tables.
  */
 import { parseArgs } from 'node:util';
 import { CLUSTER_FILE, describeCluster, writeClusterFile } from './cluster-file.ts';
+import { showKv } from './kv-demo.ts';
 import { elapsed, narrate, table } from './narrate.ts';
 import { AnotherRun } from './processes.ts';
 import { parsed, UsageError } from './usage.ts';
-import { createWorld, untilServing, WORLDS_FOLDER } from './world.ts';
+import { createWorld, untilDataReady, untilServing, WORLDS_FOLDER } from './world.ts';
 import { buildClient } from '../../build.mjs';
 import { createClient, KmsError, odyn, parseProfile } from '../../core/client/main.ts';
+import type { KvStep } from './kv-demo.ts';
 import type { World } from './world.ts';
 
 const USAGE = `npm start -- [options]
   --nodes N   nodes of the cluster, 2 to 9 (default 3)
   --apps N    registered apps, 1 to 9 (default 1)
-  --once      end after the table; the exit code is 0 when every node gave the same key
+  --once      end after the tables; the exit code is 0 when every node gave the same key and the KV store replicated
   --json      one JSON object on standard output, progress on standard error (with npm start --silent, npm adds nothing)
   --help      this text`;
 
@@ -86,17 +88,22 @@ async function run(options: Options): Promise<number> {
     await untilServing(world.members);
     const rows = await deriveEverywhere(world);
     const agree = rows.every((row) => row.key !== null && row.key === rows[0]?.key);
+    await untilDataReady(world.members);
+    const kv = await showKv(world);
+    const isGood = agree && kv.every(({ ok }) => ok);
     world.keepFile(CLUSTER_FILE);
     await writeClusterFile(world);
     // Programs that are tried beside a cluster that stays import the client as a package.
     if (!options.once) await buildClient();
     if (options.json)
-      console.log(JSON.stringify({ agree, seconds: (Date.now() - startedAtMs) / 1_000, derived: rows, cluster: describeCluster(world) }));
-    else report(world, rows, agree);
-    if (options.once) return agree ? 0 : 1;
+      console.log(
+        JSON.stringify({ agree, seconds: (Date.now() - startedAtMs) / 1_000, derived: rows, kv, cluster: describeCluster(world) }),
+      );
+    else report(world, rows, agree, kv);
+    if (options.once) return isGood ? 0 : 1;
     if (!options.json) invite(world);
     await stay(say);
-    return agree ? 0 : 1;
+    return isGood ? 0 : 1;
   } finally {
     await world.stop();
   }
@@ -119,7 +126,7 @@ async function deriveEverywhere({ chain, profile, members, apps: [app] }: World)
   return rows;
 }
 
-function report({ apps: [app] }: World, rows: readonly DerivedRow[], agree: boolean): void {
+function report({ apps: [app] }: World, rows: readonly DerivedRow[], agree: boolean, kv: readonly KvStep[]): void {
   console.log(`\nOne key for ${app?.name} (app id ${app?.appId}), path "${DEMO_PATH}", asked of every node:\n`);
   const cells = rows.map((row) => [
     row.node,
@@ -135,6 +142,14 @@ function report({ apps: [app] }: World, rows: readonly DerivedRow[], agree: bool
       ? `\nAll ${rows.length} nodes gave the same key. Each answer came sealed to the app's key, and signed by its node over the request.`
       : '\nThe nodes do not agree.',
   );
+  console.log('\nA value in the KV store, through three nodes:\n');
+  const shown = kv.map(({ what, node, outcome, arrivedAfterMs }) => [
+    what,
+    node,
+    arrivedAfterMs === null ? '-' : `${arrivedAfterMs.toFixed(0)} ms`,
+    outcome,
+  ]);
+  console.log(table(['what', 'node', 'there after', 'outcome'], shown));
 }
 
 /** What to do with a cluster that stays. */

@@ -209,6 +209,7 @@ export async function until<T>(what: string, holds: () => Promise<T | undefined 
 
 export interface Readiness {
   readonly ready: boolean;
+  readonly data_ready?: boolean;
   readonly reason?: string;
 }
 
@@ -224,4 +225,10 @@ export async function readiness(member: Member): Promise<Readiness> {
 
 export async function untilServing(members: readonly Member[], timeoutMs = 60_000): Promise<void> {
   for (const member of members) await until(`${member.name} to serve`, async () => (await readiness(member)).ready, timeoutMs);
+}
+
+/** Nodes that also answer for the KV store. */
+export async function untilDataReady(members: readonly Member[], timeoutMs = 60_000): Promise<void> {
+  for (const member of members)
+    await until(`${member.name} to have its data`, async () => (await readiness(member)).data_ready === true, timeoutMs);
 }

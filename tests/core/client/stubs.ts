@@ -158,7 +158,7 @@ export function vouch(node: StubNode, request: OutboundRequest, status: number, 
   const ours = headers['x-app-signature'];
   if (ours !== undefined) {
     const signature = by.signNow(appResponseText(ours, node.signer.wallet));
-    return { status, headers: new Headers(status === 200 ? { 'x-kms-response-signature': signature } : {}), body };
+    return { status, headers: new Headers(status < 300 ? { 'x-kms-response-signature': signature } : {}), body };
   }
   const requestSignature = vouched.requestSignature ?? String(headers['signature']).slice('eth='.length);
   const digest = contentDigestOf(body);

@@ -10,7 +10,7 @@ import { Refusal } from '../../../core/errors.ts';
 import { CANDIDATES_PER_EPOCH_MAX, ENDORSEMENT_LIFE_BLOCKS, TICK_MS_MAX } from '../../../core/limits.ts';
 import { hex } from '../../../core/wire/bytes.ts';
 import { endorsementText } from '../../../core/wire/pop.ts';
-import { createCluster, createRandom, epochOf, profile, STATES } from '../fakes.ts';
+import { createCluster, createRandom, epochOf, noHandlers, profile, STATES } from '../fakes.ts';
 import type { EpochAnswer, TestCluster, TestNode } from '../fakes.ts';
 import type { AppId, Hash } from '../../../core/identity.ts';
 
@@ -205,6 +205,7 @@ function equivocating(node: TestNode, { clock, chain }: TestCluster, x: Uint8Arr
       return state.kind === 'fresh' ? memberOf(state.blocks, each) : undefined;
     },
     handlers: {
+      ...noHandlers,
       endorsement: (peer) =>
         Promise.resolve(encodeEndorsements({ epoch: e0, offers: offers.slice(...(Number(peer.instanceId) % 2 ? [0, 1] : [1])) })),
       handover: createHandover({ view, vault, clock, log: logs.log }),

@@ -81,7 +81,7 @@ describe('the outside of a frame', () => {
   });
   it.each<[string, Uint8Array]>([
     ['another version', changed(0, 2)],
-    ['an unknown type', changed(TYPE_AT, 2)],
+    ['an unknown type', changed(TYPE_AT, 6)],
     ['a type out of range', changed(TYPE_AT, 255)],
     ['a counter of 2^53', changed(TYPE_AT + 1, 0, 0x20, 0, 0, 0, 0, 0, 0)],
     ['the largest counter there is', changed(TYPE_AT + 1, ...Array<number>(8).fill(255))],

@@ -13,7 +13,7 @@ import {
   SESSIONS_TOTAL_MAX,
 } from '../../../core/limits.ts';
 import { concat, hex, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
-import { createClock, createRandom, createRecordingLog, flipped, reasonOfAsync, signerNamed } from '../fakes.ts';
+import { createClock, createRandom, createRecordingLog, flipped, noHandlers, reasonOfAsync, signerNamed } from '../fakes.ts';
 import { operator } from './facts.ts';
 import type { PeerWire, Sessions } from '../../../core/cluster/sessions.ts';
 import type { HelloHeaders } from '../../../core/cluster/hello.ts';
@@ -45,7 +45,7 @@ function setUp() {
       nonces,
       log: logs.log,
       member: (wallet) => (members.has(wallet) ? operator(wallet, 1) : undefined),
-      handlers: { endorsement: echo('endorsement'), handover: echo('handover') },
+      handlers: { ...noHandlers, endorsement: echo('endorsement'), handover: echo('handover') },
     });
     return { name, wallet: signer.wallet, signer, nonces, sessions, logs };
   }
@@ -304,7 +304,7 @@ describe('a responder', () => {
       nonces,
       log: () => undefined,
       member: (wallet) => (world.members.has(wallet) ? operator(wallet, 1) : undefined),
-      handlers: { endorsement: async (_peer, payload) => payload, handover: async (_peer, payload) => payload },
+      handlers: { ...noHandlers, endorsement: async (_peer, payload) => payload, handover: async (_peer, payload) => payload },
     });
     const wire: PeerWire = {
       nonce: async () => nonces.issue(),
@@ -324,7 +324,7 @@ describe('a responder', () => {
     const clock = createClock();
     // Signatures that only name their wallet: this test opens hundreds of sessions, and looks at their number alone.
     const recover = (_text: string, signature: Uint8Array) => `0x${hex(signature.subarray(0, 20))}` as Wallet;
-    const handlers = { endorsement: () => Promise.resolve(utf8('fine')), handover: () => Promise.resolve(utf8('fine')) };
+    const handlers = { ...noHandlers, handover: () => Promise.resolve(utf8('fine')) };
     const node = (index: number) => {
       const wallet = `0x${index.toString(16).padStart(40, '0')}` as Wallet;
       const random = createRandom(`node ${index}`);

@@ -60,7 +60,7 @@ describe('a merged record', () => {
     const store = holding();
     const version = store.get(app, 'k')?.version;
     const record = forged({ header: { ms: START_MS - 1 } });
-    expect(store.merge(record)).toEqual({ kind: 'superseded', version });
+    expect(store.merge(record)).toMatchObject({ kind: 'superseded', version });
     expect(refusal(store, record)).toBe('superseded');
   });
   it('is equal the second time, whatever body it comes with', () => {
@@ -190,10 +190,13 @@ describe('the quota of merges', () => {
     store.put(app, 'k', new Uint8Array(700));
     expect(word(store.merge(forged({ header: { appId: otherApp }, value: new Uint8Array(700) })))).toBe('stored');
   });
-  it('leaves writes to wait until there is room again, but not deletes', () => {
+  it('leaves writes to wait until there is room again, but no delete, and none that makes it less', () => {
     const store = storeOf({ members: new Set([a, b]), quotaBytes: 1_000 });
     store.merge(forged({ header: { key: 'x' }, value: new Uint8Array(1_500) }));
     expect(() => store.put(app, 'k', utf8(''))).toThrow('quota_exceeded');
+    expect(() => store.put(app, 'x', new Uint8Array(1_501))).toThrow('quota_exceeded');
+    for (const length of [1_500, 1_499]) store.put(app, 'x', new Uint8Array(length));
+    expect(store.get(app, 'x')?.value).toHaveLength(1_499);
     expect(store.delete(app, 'x').existed).toBe(true);
     store.put(app, 'k', utf8(''));
     expect(store.gauges()).toMatchObject({ keys: 1, tombstones: 1 });
@@ -256,6 +259,24 @@ describe('two that wrote in the same millisecond', () => {
     expect(() => one.put(app, 'k', utf8('again'), { ifVersion: 'A'.repeat(22) })).toThrow('version_conflict');
     one.put(app, 'k', utf8('again'), { ifVersion: version as string });
     expect(read(one, 'k')).toBe('again');
+  });
+  it('S-M3 name the winner where the loser was written, and where it arrives', () => {
+    const [one, two] = clusterOf();
+    const { record } = one.put(app, 'k', utf8('one'));
+    two.put(app, 'k', utf8('two'));
+    const [loser, winner] = [sentOf(one, 'k'), sentOf(two, 'k')];
+    const version = two.get(app, 'k')?.version;
+    expect(two.merge(loser)).toEqual({ kind: 'superseded', version, isConcurrent: true });
+    expect([word(one.merge(winner)), one.lostTo(record)]).toEqual(['stored', version]);
+  });
+  it('S-M3 name nobody to a writer whose record was seen before it was replaced', () => {
+    const [one, two] = clusterOf();
+    const { record } = one.put(app, 'k', utf8('one'));
+    const first = sentOf(one, 'k');
+    two.merge(first);
+    const { version } = two.put(app, 'k', utf8('two'));
+    expect(two.merge(first)).toEqual({ kind: 'superseded', version, isConcurrent: false });
+    expect([word(one.merge(sentOf(two, 'k'))), one.lostTo(record)]).toEqual(['stored', undefined]);
   });
   it('count one conflict where it was found, once, however often they meet', () => {
     const { one, two } = raced('ours first', (store, text) => void store.put(app, 'k', utf8(text)));

@@ -5,7 +5,7 @@ import { secretHash } from '../../../core/crypto/kdf.ts';
 import { createVault } from '../../../core/crypto/vault.ts';
 import { LIST_BYTES_MAX, STORE_MAINTENANCE_RECORDS, VALUE_BYTES_MAX } from '../../../core/limits.ts';
 import { hex, utf8 } from '../../../core/wire/bytes.ts';
-import { createClock, createRandom, reasonOf, START_MS } from '../fakes.ts';
+import { createClock, createRandom, flipped, reasonOf, START_MS } from '../fakes.ts';
 import {
   a,
   allSent,
@@ -403,20 +403,28 @@ describe('a rotation', () => {
     expect(pass(peer, store).map(word)).toEqual(['stored']);
     expect(read(store, 'k0')).toBe('v0');
   });
-  it('reads again what a peer has sealed anew, though this node came too late for its own', () => {
+  it('R-2 reads again what a peer has sealed anew, though this node came too late for its own, and takes no body for it that is bad', () => {
     const keys = createKeyTable(e0, e1);
     keys.epoch = e0;
     const clock = createClock();
-    const [store, peer] = [storeOf({ keys, clock }), storeOf({ wallet: b, clock, keys: { ...createKeyTable(e0, e1), current: () => e1 } })];
+    const store = storeOf({ keys, clock });
+    const peer = storeOf({ wallet: b, clock, keys: { ...createKeyTable(e0, e1), current: () => e1 } });
     store.put(app, 'k', utf8('v'));
     pass(store, peer);
     peer.maintain(nothingGone);
     keys.epoch = e1;
     keys.held.delete(e0);
     store.maintain(nothingGone);
-    pass(peer, store);
+    const good = sentOf(peer, 'k');
+    for (const bad of [{ sealed: flipped(good.sealed) }, { epoch: e0 }, { epoch: e2 }]) {
+      store.merge({ ...good, ...bad });
+      expect(reasonOf(() => store.get(app, 'k'))).toBe('fetching_secret');
+    }
+    const before = [store.sequence(), printOf(store), store.gauges()];
+    store.merge(good);
+    expect(read(store, 'k')).toBe('v');
+    expect([store.sequence(), printOf(store), store.gauges()]).toEqual(before);
     store.maintain((epoch) => epoch === e0);
-    pass(peer, store);
     expect(read(store, 'k')).toBe('v');
   });
   it('is not held up by a record that will never open', () => {
