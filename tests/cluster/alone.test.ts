@@ -9,6 +9,7 @@ import { createNonces } from '../../core/auth/nonces.ts';
 import { createSessions } from '../../core/cluster/sessions.ts';
 import { encodeEndorsements, encodeWanted } from '../../core/cluster/messages.ts';
 import { recoverWallet } from '../../core/crypto/wallet.ts';
+import { noHandlers } from '../core/fakes.ts';
 import { pcrsOf } from '../simulation/contracts.ts';
 import { startNode } from '../simulation/node.ts';
 import { createWorld, readiness, until, untilServing } from '../simulation/world.ts';
@@ -97,8 +98,6 @@ describe('one rogue operator among peers', () => {
     const signer = { sign: (message: string) => account.signMessage({ message }) } as Pick<Signer, 'sign'> as Signer;
     const self = { wallet: rogue.keys().wallet as Wallet, incarnation: systemRandom.bytes(16) };
     const nonces = createNonces({ clock: systemClock, random: systemRandom });
-    const refuse = async () => Promise.reject(new Error('the rogue answers nobody'));
-    const handlers = { endorsement: refuse, handover: refuse };
     const member = (wallet: Wallet) => ({ wallet }) as Operator;
     sessions = createSessions({
       self,
@@ -109,7 +108,7 @@ describe('one rogue operator among peers', () => {
       nonces,
       log: () => undefined,
       member,
-      handlers,
+      handlers: noHandlers,
     });
   });
 

@@ -157,7 +157,7 @@ describe('X-9 a peer that', () => {
     });
     const deadline = Date.now() + 20_000;
     while (Date.now() < deadline) {
-      for (const each of [member, other]) expect(await readiness(each)).toEqual({ ready: true });
+      for (const each of [member, other]) expect(await readiness(each)).toMatchObject({ ready: true });
       expect(await agreedKey(world, [member, other])).toBe(key);
       await new Promise((resolve) => setTimeout(resolve, 250));
     }

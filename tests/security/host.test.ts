@@ -10,7 +10,7 @@ import { decodeFrame, openFrame, sealFrame } from '../../core/cluster/frames.ts'
 import { createEphemeral, deriveSessionKeys } from '../../core/cluster/keys.ts';
 import { decodeCborMap, encodeCbor } from '../../core/wire/cbor.ts';
 import { utf8 } from '../../core/wire/bytes.ts';
-import { createClock, createRandom, reasonOfAsync, signerNamed } from '../core/fakes.ts';
+import { createClock, createRandom, noHandlers, reasonOfAsync, signerNamed } from '../core/fakes.ts';
 import type { Operator } from '../../core/chain/registry.ts';
 import type { SessionSecrets } from '../../core/cluster/frames.ts';
 import type { PeerWire } from '../../core/cluster/sessions.ts';
@@ -35,7 +35,7 @@ function nodeNamed(name: string, recover: Recover) {
     nonces,
     log: () => undefined,
     member: (wallet) => ({ wallet }) as Operator,
-    handlers: { handover: handler, endorsement: handler },
+    handlers: { ...noHandlers, handover: handler, endorsement: handler },
   });
   return { wallet: signer.wallet, nonces, sessions };
 }

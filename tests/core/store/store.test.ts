@@ -303,6 +303,7 @@ describe('without the key', () => {
     keys.epoch = e0;
     const store = storeOf({ keys });
     store.put(app, 'k', utf8('v'));
+    store.maintain(nothingGone);
     keys.epoch = e1;
     keys.held.delete(e0);
     expect(reasonOf(() => store.get(app, 'k'))).toBe('fetching_secret');

@@ -6,7 +6,7 @@ import type { Store } from '../store/interface.ts';
 import type { AntiEntropyCounts } from './anti-entropy.ts';
 import type { Cursor, Cursors } from './cursors.ts';
 import type { Intake, NackCounts } from './intake.ts';
-import type { Peers } from './peers.ts';
+import type { Peers } from '../cluster/peers.ts';
 
 export interface PeerReport {
   readonly wallet: Wallet;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as messages from '../../../core/cluster/data-messages.ts';
-import { boundAt } from '../../../core/cluster/data-fields.ts';
+import * as messages from '../../../core/replication/messages.ts';
+import { boundAt } from '../../../core/replication/fields.ts';
 import * as limits from '../../../core/limits.ts';
 import { SEAL_BYTES } from '../../../core/store/record.ts';
 import { hex } from '../../../core/wire/bytes.ts';

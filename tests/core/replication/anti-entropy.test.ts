@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeDigestAnswer, encodeDigestAnswer } from '../../../core/cluster/data-messages.ts';
-import { cutOf, differences, piecesOf } from '../../../core/cluster/digests.ts';
+import { decodeDigestAnswer, encodeDigestAnswer } from '../../../core/replication/messages.ts';
+import { cutOf, differences, piecesOf } from '../../../core/replication/digests.ts';
 import * as limits from '../../../core/limits.ts';
 import { utf8 } from '../../../core/wire/bytes.ts';
 import { encodeCbor } from '../../../core/wire/cbor.ts';
 import { reasonOfAsync } from '../fakes.ts';
 import { ALL, allSent, app, createKeyTable, digestOf, e0, e1, forged, headerOf, pass, printOf, read } from '../store/stores.ts';
 import { linked, lost } from './linked.ts';
-import type { DigestAnswer } from '../../../core/cluster/data-messages.ts';
+import type { DigestAnswer } from '../../../core/replication/messages.ts';
 import type { AppId } from '../../../core/identity.ts';
 import type { Store } from '../../../core/store/interface.ts';
 import type { TravellingRecord } from '../../../core/store/record.ts';

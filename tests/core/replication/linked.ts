@@ -2,23 +2,23 @@
  * Stores that replicate over direct calls: the parts of the replication on real stores, without sessions and without a chain. The test
  * sees every message, and may lose, hold or alter it.
  */
-import { createAntiEntropy } from '../../../core/cluster/anti-entropy.ts';
-import { createCursors } from '../../../core/cluster/cursors.ts';
-import { createIntake } from '../../../core/cluster/intake.ts';
-import { createPushes } from '../../../core/cluster/pushes.ts';
-import { createSnapshots } from '../../../core/cluster/snapshots.ts';
+import { createAntiEntropy } from '../../../core/replication/anti-entropy.ts';
+import { createCursors } from '../../../core/replication/cursors.ts';
+import { createIntake } from '../../../core/replication/intake.ts';
+import { createPushes } from '../../../core/replication/pushes.ts';
+import { createSnapshots } from '../../../core/replication/snapshots.ts';
 import { Refusal } from '../../../core/errors.ts';
 import { createClock, createRandom, createRecordingLog } from '../fakes.ts';
 import { createKeyTable, e0, storeOf, walletOf } from '../store/stores.ts';
-import { operator } from './facts.ts';
-import type { AntiEntropy } from '../../../core/cluster/anti-entropy.ts';
-import type { Cursor, Cursors } from '../../../core/cluster/cursors.ts';
+import { operator } from '../cluster/facts.ts';
+import type { AntiEntropy } from '../../../core/replication/anti-entropy.ts';
+import type { Cursor, Cursors } from '../../../core/replication/cursors.ts';
 import type { DataFrameType } from '../../../core/cluster/frames.ts';
-import type { Intake } from '../../../core/cluster/intake.ts';
+import type { Intake } from '../../../core/replication/intake.ts';
 import type { Peer, Peers } from '../../../core/cluster/peers.ts';
-import type { Pushes } from '../../../core/cluster/pushes.ts';
+import type { Pushes } from '../../../core/replication/pushes.ts';
 import type { FrameHandler } from '../../../core/cluster/sessions.ts';
-import type { Snapshots } from '../../../core/cluster/snapshots.ts';
+import type { Snapshots } from '../../../core/replication/snapshots.ts';
 import type { Wallet } from '../../../core/identity.ts';
 import type { RecordingLog, VirtualClock } from '../fakes.ts';
 import type { Given, TestStore } from '../store/stores.ts';

@@ -11,7 +11,7 @@ import { createCursors } from './cursors.ts';
 import { createIntake } from './intake.ts';
 import { createPushes, endOf } from './pushes.ts';
 import { createReplicas } from './replicas.ts';
-import { reportOn } from './replication-report.ts';
+import { reportOn } from './report.ts';
 import { createRounds } from './rounds.ts';
 import { createSnapshots } from './snapshots.ts';
 import type { ChainView } from '../chain/view.ts';
@@ -19,12 +19,12 @@ import type { Epoch } from '../identity.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { Store, StoredRecord } from '../store/interface.ts';
 import type { DataGate } from './catch-up.ts';
-import type { DataFrameType } from './frames.ts';
+import type { DataFrameType } from '../cluster/frames.ts';
 import type { Membership } from './membership.ts';
-import type { Peers } from './peers.ts';
+import type { Peers } from '../cluster/peers.ts';
 import type { ReplicaCount } from './replicas.ts';
-import type { ReplicationReport } from './replication-report.ts';
-import type { FrameHandler } from './sessions.ts';
+import type { ReplicationReport } from './report.ts';
+import type { FrameHandler } from '../cluster/sessions.ts';
 
 export interface Replication {
   readonly handlers: Readonly<Record<DataFrameType, FrameHandler>>;

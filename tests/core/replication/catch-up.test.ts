@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { createCatchUp } from '../../../core/cluster/catch-up.ts';
+import { createCatchUp } from '../../../core/replication/catch-up.ts';
 import {
   decodeSnapshotPage,
   decodeSnapshotRequest,
   encodeSnapshotPage,
   encodeSnapshotRequest,
-} from '../../../core/cluster/data-messages.ts';
+} from '../../../core/replication/messages.ts';
 import * as limits from '../../../core/limits.ts';
 import { utf8 } from '../../../core/wire/bytes.ts';
 import { reasonOfAsync } from '../fakes.ts';
 import { app, createKeyTable, e0, e1, forged, printOf, read } from '../store/stores.ts';
-import { operator } from './facts.ts';
+import { operator } from '../cluster/facts.ts';
 import { linked, lost } from './linked.ts';
-import type { CatchUp } from '../../../core/cluster/catch-up.ts';
-import type { SnapshotPage, SnapshotRequest } from '../../../core/cluster/data-messages.ts';
-import type { Membership } from '../../../core/cluster/membership.ts';
+import type { CatchUp } from '../../../core/replication/catch-up.ts';
+import type { SnapshotPage, SnapshotRequest } from '../../../core/replication/messages.ts';
+import type { Membership } from '../../../core/replication/membership.ts';
 import type { Given } from '../store/stores.ts';
 import type { Links } from './linked.ts';
 

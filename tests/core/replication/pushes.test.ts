@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { decodeDelta, encodeAck, encodeDeltaAnswer } from '../../../core/cluster/data-messages.ts';
+import { decodeDelta, encodeAck, encodeDeltaAnswer } from '../../../core/replication/messages.ts';
 import * as limits from '../../../core/limits.ts';
 import { utf8 } from '../../../core/wire/bytes.ts';
 import { createClock, reasonOfAsync } from '../fakes.ts';
 import { app, createKeyTable, e0, e1, forged, read } from '../store/stores.ts';
-import { operator } from './facts.ts';
+import { operator } from '../cluster/facts.ts';
 import { linked, lost, settled } from './linked.ts';
 import type { Links } from './linked.ts';
 

@@ -5,17 +5,17 @@
  */
 import { Refusal } from '../errors.ts';
 import { DATA_FRAME_BYTES_MAX, DATA_FRAME_ITEMS_MAX } from '../limits.ts';
-import { recordBytes } from './data-fields.ts';
-import { decodeSnapshotPage, decodeSnapshotRequest, encodeSnapshotPage, encodeSnapshotRequest } from './data-messages.ts';
+import { recordBytes } from './fields.ts';
+import { decodeSnapshotPage, decodeSnapshotRequest, encodeSnapshotPage, encodeSnapshotRequest } from './messages.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock } from '../ports.ts';
 import type { Store } from '../store/interface.ts';
 import type { TravellingRecord } from '../store/record.ts';
 import type { Cursors } from './cursors.ts';
-import type { SnapshotPage, SnapshotRequest } from './data-messages.ts';
+import type { SnapshotPage, SnapshotRequest } from './messages.ts';
 import type { Intake } from './intake.ts';
-import type { Peer, Peers } from './peers.ts';
-import type { FrameHandler } from './sessions.ts';
+import type { Peer, Peers } from '../cluster/peers.ts';
+import type { FrameHandler } from '../cluster/sessions.ts';
 
 /** What a snapshot brought: all through that change of that incarnation, unless something could not be had or taken. */
 export interface Pulled {

@@ -14,16 +14,16 @@ import {
   encodeAck,
   encodeDigestAnswer,
   encodeDigestRequest,
-} from './data-messages.ts';
+} from './messages.ts';
 import type { Epoch, Wallet } from '../identity.ts';
 import type { Digest, Store, StoredRecord, TimeRange } from '../store/interface.ts';
 import type { Cursor, Cursors } from './cursors.ts';
-import type { DigestPart } from './data-fields.ts';
-import type { DigestAnswer } from './data-messages.ts';
+import type { DigestPart } from './fields.ts';
+import type { DigestAnswer } from './messages.ts';
 import type { Intake } from './intake.ts';
-import type { Peer, Peers } from './peers.ts';
+import type { Peer, Peers } from '../cluster/peers.ts';
 import type { Pushes } from './pushes.ts';
-import type { FrameHandler } from './sessions.ts';
+import type { FrameHandler } from '../cluster/sessions.ts';
 
 /** `complete`: this node holds all that the peer held. `skipped`: the two digests were of different epochs. */
 export type Outcome = 'complete' | 'incomplete' | 'skipped';

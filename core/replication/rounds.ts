@@ -9,7 +9,7 @@ import type { Clock, Random } from '../ports.ts';
 import type { Store } from '../store/interface.ts';
 import type { AntiEntropy } from './anti-entropy.ts';
 import type { Cursors } from './cursors.ts';
-import type { Peer, Peers } from './peers.ts';
+import type { Peer, Peers } from '../cluster/peers.ts';
 import type { Pushes } from './pushes.ts';
 
 export interface Rounds {

@@ -4,13 +4,13 @@
  */
 import * as limits from '../limits.ts';
 import { equalBytes, hex } from '../wire/bytes.ts';
-import { boundAt, recordBytes } from './data-fields.ts';
+import { boundAt, recordBytes } from './fields.ts';
 import { compareTimes } from '../store/clock.ts';
 import type { HybridTime } from '../store/clock.ts';
 import type { Digest, Fingerprint, Store, StoredRecord, TimeRange } from '../store/interface.ts';
 import type { TravellingRecord } from '../store/record.ts';
-import type { CutRange, ListedRange } from './data-fields.ts';
-import type { DigestAnswer, DigestRequest } from './data-messages.ts';
+import type { CutRange, ListedRange } from './fields.ts';
+import type { DigestAnswer, DigestRequest } from './messages.ts';
 
 export type Compared = Pick<DigestAnswer, 'taken' | 'isWhole' | 'cuts' | 'unlisted' | 'records' | 'wanted'>;
 

@@ -6,18 +6,18 @@
 import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
 import { createRate } from '../auth/rate.ts';
-import { recordBytes } from './data-fields.ts';
-import { decodeAck, decodeDelta, decodeDeltaAnswer, encodeAckAnswer, encodeDelta, encodeDeltaAnswer } from './data-messages.ts';
+import { recordBytes } from './fields.ts';
+import { decodeAck, decodeDelta, decodeDeltaAnswer, encodeAckAnswer, encodeDelta, encodeDeltaAnswer } from './messages.ts';
 import type { Operator } from '../chain/registry.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Offer, Store, StoredRecord } from '../store/interface.ts';
 import type { TravellingRecord } from '../store/record.ts';
 import type { Cursor, Cursors } from './cursors.ts';
-import type { Delta, DeltaAnswer } from './data-messages.ts';
+import type { Delta, DeltaAnswer } from './messages.ts';
 import type { Intake } from './intake.ts';
-import type { Peer, Peers } from './peers.ts';
-import type { FrameHandler } from './sessions.ts';
+import type { Peer, Peers } from '../cluster/peers.ts';
+import type { FrameHandler } from '../cluster/sessions.ts';
 
 export interface Pushes {
   /** What a peer's deltas and cursors are answered with. */

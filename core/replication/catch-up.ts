@@ -11,7 +11,7 @@ import type { Store } from '../store/interface.ts';
 import type { AntiEntropy } from './anti-entropy.ts';
 import type { Cursors } from './cursors.ts';
 import type { Membership } from './membership.ts';
-import type { Peer, Peers } from './peers.ts';
+import type { Peer, Peers } from '../cluster/peers.ts';
 import type { Pushes } from './pushes.ts';
 import type { Snapshots } from './snapshots.ts';
 

@@ -23,12 +23,12 @@ import {
   readPart,
   readRange,
   readRecords,
-} from './data-fields.ts';
+} from './fields.ts';
 import type { Epoch } from '../identity.ts';
 import type { NackReason, Offer, TimeRange } from '../store/interface.ts';
 import type { TravellingRecord } from '../store/record.ts';
 import type { CborMap } from '../wire/cbor.ts';
-import type { CutRange, DigestPart } from './data-fields.ts';
+import type { CutRange, DigestPart } from './fields.ts';
 
 /** Changes of the sender's store: what it wrote itself whole, what others wrote as offers. */
 export interface Delta {
