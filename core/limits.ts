@@ -179,6 +179,8 @@ export const MEMBERSHIP_GRACE_MS = 10 * MINUTE_MS;
 export const DATA_KEYS_CACHED_MAX = 4_096;
 /** Ids of collected tombstones, so that a peer that collects later does not bring them back. */
 export const COLLECTED_REMEMBERED_MAX = 50_000;
+/** Ids of records that lost on arrival: far more than one peer can have under way. */
+export const LOSERS_REMEMBERED_MAX = 20_000;
 /** Maintenance in one piece, and bodies sealed anew in it: some tens of milliseconds. */
 export const STORE_MAINTENANCE_RECORDS = 2_000;
 export const STORE_MAINTENANCE_BYTES = 8 * MIB;

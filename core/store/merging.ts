@@ -87,7 +87,8 @@ export function createMerging(shelf: Shelf): { merge(record: TravellingRecord): 
       if (isConcurrent) counts.conflicts += 1;
       if (held && compareTimes(held, header) > 0) {
         learn(held, theirs);
-        return { kind: 'superseded', version: versionOf(idOf(held)), isConcurrent };
+        if (isConcurrent) shelf.losers.set(packed(id), true);
+        return { kind: 'superseded', version: versionOf(idOf(held)), isConcurrent: isConcurrent || shelf.losers.get(packed(id)) === true };
       }
       const sealed = travelling.isEmpty || isExpired(header, clock.nowMs()) ? undefined : travelling.sealed;
       const reason = roomReason(header, chargeFor(header.key, sealed ? sealed.length - SEAL_BYTES : 0), held);

@@ -1,11 +1,11 @@
 /** What the parts of a store share: its indexes, its clocks, its counts. Belongs to one store and is seen by nobody else. */
-import { COLLECTED_REMEMBERED_MAX } from '../limits.ts';
 import { compareTimes } from './clock.ts';
 import { idTextOf, isExpired } from './stored.ts';
 import type { Bodies } from './bodies.ts';
 import type { HybridClock } from './clock.ts';
 import type { Indexes } from './indexes.ts';
 import type { StoredRecord, StoreDependencies } from './interface.ts';
+import type { Remembered } from './remembered.ts';
 import type { Stored } from './stored.ts';
 
 /** What is left of a tombstone for a while, so that who collects later does not bring it back. */
@@ -17,8 +17,10 @@ export interface Shelf extends StoreDependencies {
   readonly time: HybridClock;
   /** Records whose place a concurrent one took, with its version: as long as somebody asks about them. */
   readonly lostTo: WeakMap<StoredRecord, string>;
-  /** Collected tombstones by id, those of long ago first. */
-  readonly collected: Map<string, Collected>;
+  /** Collected tombstones by id. */
+  readonly collected: Remembered<Collected>;
+  /** Ids of peers' records that lost to one here which had not seen them: a push whose answer was lost is told again. */
+  readonly losers: Remembered<true>;
   readonly counts: { conflicts: number; evictions: number; expiries: number; collected: number };
   incarnation: string;
   /** The dot of the last write here: it never restarts within an incarnation. */
@@ -30,8 +32,6 @@ export interface Shelf extends StoreDependencies {
 export function collect({ collected, indexes, counts }: Shelf, record: Stored): void {
   const { appId, key, ms, logical, origin } = record;
   collected.set(idTextOf(record), { appId, key, ms, logical, origin });
-  const [oldest] = collected.keys();
-  if (collected.size > COLLECTED_REMEMBERED_MAX && oldest !== undefined) collected.delete(oldest);
   indexes.remove(record);
   counts.collected += 1;
 }

@@ -2,7 +2,14 @@
  * The KV store of one node (`docs/protocol.md` clause 13): writes by its apps, merges from its peers, expiry and collection, over one set
  * of indexes. Synchronous, with injected clock, randomness and keys; no operation looks at more records than it returns or changes.
  */
-import { LIST_BYTES_MAX, LIST_EXPIRED_MAX, MESSAGE_LIFETIME_MS, STORE_MAINTENANCE_RECORDS } from '../limits.ts';
+import {
+  COLLECTED_REMEMBERED_MAX,
+  LOSERS_REMEMBERED_MAX,
+  LIST_BYTES_MAX,
+  LIST_EXPIRED_MAX,
+  MESSAGE_LIFETIME_MS,
+  STORE_MAINTENANCE_RECORDS,
+} from '../limits.ts';
 import { equalBytes, hex, utf8 } from '../wire/bytes.ts';
 import { createBodies } from './bodies.ts';
 import { compareTimes, createHybridClock } from './clock.ts';
@@ -11,6 +18,7 @@ import { createMerging } from './merging.ts';
 import { createPrinter, printBytes } from './prints.ts';
 import { INCARNATION_BYTES } from './record.ts';
 import { idOf, isDead, isExpired, packed, versionOf } from './stored.ts';
+import { createRemembered } from './remembered.ts';
 import { createRenewal } from './renewal.ts';
 import { collect, expire, expireDue, wasCollected } from './shelf.ts';
 import { createWriting } from './writing.ts';
@@ -32,7 +40,8 @@ export function createStore(dependencies: StoreDependencies): Store {
     bodies,
     time: createHybridClock(clock, self),
     lostTo: new WeakMap(),
-    collected: new Map(),
+    collected: createRemembered(COLLECTED_REMEMBERED_MAX),
+    losers: createRemembered(LOSERS_REMEMBERED_MAX),
     counts: { conflicts: 0, evictions: 0, expiries: 0, collected: 0 },
     incarnation: newIncarnation(),
     counter: 0,
@@ -132,6 +141,7 @@ export function createStore(dependencies: StoreDependencies): Store {
     forget() {
       indexes.clear();
       shelf.collected.clear();
+      shelf.losers.clear();
       renewal.restart();
       Object.assign(shelf, { incarnation: newIncarnation(), counter: 0, sequence: 0 });
     },

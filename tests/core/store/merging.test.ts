@@ -63,6 +63,28 @@ describe('a merged record', () => {
     expect(store.merge(record)).toMatchObject({ kind: 'superseded', version });
     expect(refusal(store, record)).toBe('superseded');
   });
+  it('S-M3 has lost to one that had not seen it, also when its push is repeated because the answer was lost', () => {
+    const [a, b] = clusterOf();
+    a.put(app, 'k', utf8('a'));
+    b.put(app, 'k', utf8('b'));
+    const record = sentOf(a, 'k');
+    const [first, again] = [b.merge(record), b.merge(record)];
+    expect([first, again]).toMatchObject([
+      { kind: 'superseded', isConcurrent: true },
+      { kind: 'superseded', isConcurrent: true },
+    ]);
+  });
+  it('has lost nothing to one that followed it', () => {
+    const [a, b] = clusterOf();
+    const { version } = a.put(app, 'k', utf8('a'));
+    const record = sentOf(a, 'k');
+    b.merge(record);
+    b.put(app, 'k', utf8('b'), { ifVersion: version });
+    expect(b.merge(record)).toMatchObject({ kind: 'superseded', isConcurrent: false });
+    const held = a.held(app, 'k');
+    a.merge(sentOf(b, 'k'));
+    expect(held && a.lostTo(held)).toBeUndefined();
+  });
   it('is equal the second time, whatever body it comes with', () => {
     const store = storeOf();
     const record = forged();
