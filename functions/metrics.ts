@@ -3,7 +3,7 @@
  * no app, key or version; it makes no outbound call and takes time in the number of peers, whatever they lag.
  */
 import { metricsReply } from './answers.ts';
-import type { PeerReport, ReplicationReport } from '../core/cluster/replication-report.ts';
+import type { PeerReport, ReplicationReport } from '../core/replication/report.ts';
 import type { Kms } from '../core/kms.ts';
 
 /** A metric with its samples. A counter only grows, until the node starts anew. */
