@@ -15,7 +15,7 @@ import { buildClient } from '../build.mjs';
 import * as limits from '../core/limits.ts';
 import { wireOf } from '../functions/reply.ts';
 import { describeCluster } from './simulation/cluster-file.ts';
-import { createWorld, until, untilServing } from './simulation/world.ts';
+import { createWorld, until, untilDataReady, untilServing } from './simulation/world.ts';
 import type { Reason } from '../core/errors.ts';
 import type { World } from './simulation/world.ts';
 
@@ -410,6 +410,8 @@ describe('the programs of the documents', () => {
     expect(byPackage).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+ by 0x[0-9a-f]{40}$/);
     expect(fromScratch).toMatch(/^[0-9a-f]{64} {2}epoch 0, judged at block \d+$/);
     expect(fromScratch.slice(0, 64)).toBe(byPackage.slice(0, 64));
+    await untilDataReady(world.members);
+    for (const starts of [1, 2]) expect(await node(['docs/examples/kv.ts', file])).toMatch(new RegExp(`^start ${starts}, on [23] nodes$`));
     expect(await node(['docs/examples/mtls.ts', file])).toMatch(
       /^app 3 says: hello URI:spiffe:\/\/[^/]+\/app\/2\/instance\/\d+\. Its certificate ends at 20/,
     );

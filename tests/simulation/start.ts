@@ -161,6 +161,7 @@ function invite({ members: [node], chain, contracts }: World): void {
   curl -s ${node?.url}/ready    # whether it serves, or why not
   npm run derive -- --path my/disk           # a key, as an app asks for it
   npx node docs/examples/derive.ts my/disk   # the same, as a program of your own
+  npx node docs/examples/kv.ts               # a counter in the KV store; run it twice
 
 Chain: ${chain.rpcUrl} (id ${chain.chainId}), KMSRegistry ${contracts.kmsRegistry}
 Everything a client needs: ${CLUSTER_FILE}
