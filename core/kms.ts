@@ -113,6 +113,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
     nonces,
     log,
     member: (wallet) => currentMember(view, wallet),
+    heard: (wallet) => peers.heard(wallet),
     handlers,
   });
   const peers = createPeers({ self: identity.wallet, view, profile, sessions, fetch, clock, random, log });

@@ -45,6 +45,8 @@ export interface Peers {
    */
   call<T>(peer: Peer, type: FrameType, payload: Uint8Array, read: (answer: Uint8Array) => T): Promise<T>;
   contact(wallet: Wallet): Contact;
+  /** The peer is there, by its own word: it is tried again soon, whatever its back-off. */
+  heard(wallet: Wallet): void;
 }
 
 export interface PeersDependencies {
@@ -60,6 +62,7 @@ export interface PeersDependencies {
 
 interface Standing {
   failures: number;
+  failedAtMs: number;
   nextTryAtMs: number;
   lastContactAtMs: number | null;
 }
@@ -81,7 +84,7 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
   }
 
   function standingOf(wallet: Wallet): Standing {
-    const standing = standings.get(wallet) ?? { failures: 0, nextTryAtMs: 0, lastContactAtMs: null };
+    const standing = standings.get(wallet) ?? { failures: 0, failedAtMs: -Infinity, nextTryAtMs: 0, lastContactAtMs: null };
     standings.set(wallet, standing);
     return standing;
   }
@@ -92,9 +95,12 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
     Object.assign(standing, { failures: 0, nextTryAtMs: 0, lastContactAtMs: clock.nowMs() });
   }
 
-  function failed(wallet: Wallet, error: unknown): void {
+  /** Calls that were under way together fail together: that counts once. */
+  function failed(wallet: Wallet, startedAtMs: number, error: unknown): void {
     const standing = standingOf(wallet);
+    if (standing.failures > 0 && standing.failedAtMs > startedAtMs) return;
     standing.failures += 1;
+    standing.failedAtMs = clock.nowMs();
     const backoffMs = Math.min(PEER_BACKOFF_MAX_MS, PEER_BACKOFF_MIN_MS * 2 ** Math.min(standing.failures - 1, 16));
     const jitter = 0.5 + (random.bytes(1)[0] ?? 0) / 510;
     standing.nextTryAtMs = clock.nowMs() + backoffMs * jitter;
@@ -111,15 +117,21 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
       return current.filter((peer) => standingOf(peer.wallet).nextTryAtMs <= clock.nowMs());
     },
     async call(peer, type, payload, read) {
+      const startedAtMs = clock.nowMs();
       try {
         const call = sessions.call(peer.wallet, createPeerWire(peer.origin, fetch), type, payload);
         const answer = read(await withDeadline(clock, PEER_MS_MAX, 'outbound_timeout', call));
         succeeded(peer.wallet);
         return answer;
       } catch (error) {
-        failed(peer.wallet, error);
+        failed(peer.wallet, startedAtMs, error);
         throw error;
       }
+    },
+    heard(wallet) {
+      const standing = standings.get(wallet);
+      // At most once in the shortest back-off: a peer that reaches us and is not reached itself is not dialled with each of its frames.
+      if (standing) standing.nextTryAtMs = Math.min(standing.nextTryAtMs, standing.failedAtMs + PEER_BACKOFF_MIN_MS);
     },
     contact(wallet) {
       const standing = standings.get(wallet);

@@ -7,13 +7,13 @@
 import { Refusal } from '../errors.ts';
 import {
   CONSUMED_NONCES_TOTAL_MAX,
-  FRAME_WINDOW,
   HELLO_NONCES_PER_PEER_MAX,
   HELLOS_BURST,
   HELLOS_PER_SECOND,
   NONCE_AHEAD_MAX_MS,
   NONCE_LIFETIME_MS,
   OPERATORS_MAX,
+  PEER_MS_MAX,
   SESSION_AGE_MAX_MS,
   SESSION_FRAMES_MAX,
   SESSIONS_PER_PEER_MAX,
@@ -25,12 +25,14 @@ import { equalBytes, hex } from '../wire/bytes.ts';
 import { decodeFrame, openFrame, sealFrame, SESSION_ID_BYTES } from './frames.ts';
 import { encodeHello, encodeHelloAnswer, helloAnswerText, helloText, verifyHello, verifyHelloAnswer } from './hello.ts';
 import { createEphemeral, deriveSessionKeys } from './keys.ts';
+import { take, wasTaken } from './window.ts';
 import type { Nonces } from '../auth/nonces.ts';
 import type { Operator } from '../chain/registry.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock, Log, Random, Recover, Signer } from '../ports.ts';
 import type { FrameType, SessionSecrets } from './frames.ts';
 import type { HelloHeaders } from './hello.ts';
+import type { Window } from './window.ts';
 
 /** What a hello or frame needs of the wire: `nonce` asks the peer for one, `post` carries a body to its `/sync`. */
 export interface PeerWire {
@@ -68,24 +70,30 @@ export interface SessionsDependencies {
   readonly log: Log;
   /** A member now, by the chain view. Throws `chain_unavailable` when there is none. */
   readonly member: (wallet: Wallet) => Operator | undefined;
+  /** A member proved that it is there: by a hello or a frame that was taken. */
+  readonly heard: (wallet: Wallet) => void;
   readonly handlers: Readonly<Record<FrameType, FrameHandler>>;
 }
 
-interface Session extends SessionSecrets {
+/** `counter`: as initiator the last one sent, as responder the highest taken. */
+interface Session extends SessionSecrets, Window {
   readonly peer: Wallet;
   readonly openedAtMs: number;
-  /** As initiator the last counter sent; as responder the highest taken. */
-  counter: number;
-  /** As responder: counters taken within the window below the highest. */
-  readonly taken: Set<number>;
+}
+
+interface Opening {
+  readonly sinceMs: number;
+  readonly session: Promise<Session>;
 }
 
 export function createSessions(dependencies: SessionsDependencies): Sessions {
-  const { self, clock, random, signer, recover, nonces, log, member, handlers } = dependencies;
+  const { self, clock, random, signer, recover, nonces, log, member, heard, handlers } = dependencies;
   /** As responder, by session id, oldest first. */
   const accepted = new Map<string, Session>();
   /** As initiator, by peer. */
   const opened = new Map<Wallet, Session>();
+  /** Hellos under way, by peer: calls that begin together share one. */
+  const opening = new Map<Wallet, Opening>();
   const hellos = createRate(clock, { perSecond: HELLOS_PER_SECOND, burst: HELLOS_BURST, keysMax: OPERATORS_MAX });
   const usedNonces = createReplays(clock, {
     lifetimeMs: NONCE_LIFETIME_MS + 2 * NONCE_AHEAD_MAX_MS,
@@ -131,6 +139,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       counter: 0,
       taken: new Set<number>(),
     });
+    heard(hello.wallet);
     log('session.opened', { peer: hello.wallet, role: 'responder' });
     return { body: answer, signature };
   }
@@ -157,6 +166,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     if (wasTaken(session, frame.counter)) throw new Refusal('frame_replayed', `${frame.counter} after ${session.counter}`);
     const payload = openFrame(session, 'toResponder', frame);
     take(session, frame.counter);
+    heard(session.peer);
     const answer = await handlers[frame.type](peer, payload);
     return sealFrame(session, 'toInitiator', frame.type, frame.counter, answer);
   }
@@ -193,6 +203,21 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     return session;
   }
 
+  /** What began a hello may have died with its request, and then the hello does not end. */
+  function openShared(peer: Wallet, wire: PeerWire): Promise<Session> {
+    const nowMs = clock.elapsedMs();
+    const known = opening.get(peer);
+    if (known && nowMs - known.sinceMs < PEER_MS_MAX) return known.session;
+    const begun: Opening = {
+      sinceMs: nowMs,
+      session: open(peer, wire).finally(() => {
+        if (opening.get(peer) === begun) opening.delete(peer);
+      }),
+    };
+    opening.set(peer, begun);
+    return begun.session;
+  }
+
   async function exchange(session: Session, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array> {
     const counter = (session.counter += 1);
     const received = await wire.post(sealFrame(session, 'toResponder', type, counter, payload), { 'x-kms-session': hex(session.id) });
@@ -205,14 +230,14 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   async function call(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array> {
     requireMember(peer);
     const standing = opened.get(peer);
-    if (!standing || isWorn(standing)) return await exchange(await open(peer, wire), wire, type, payload);
+    if (!standing || isWorn(standing)) return await exchange(await openShared(peer, wire), wire, type, payload);
     try {
       return await exchange(standing, wire, type, payload);
     } catch (error) {
       if (opened.get(peer) === standing) opened.delete(peer);
       // The peer restarted or forgot: what it could not have read is safe to send again under new keys.
       if (!(error instanceof Refusal) || error.reason !== 'session_unknown') throw error;
-      return await exchange(await open(peer, wire), wire, type, payload);
+      return await exchange(await openShared(peer, wire), wire, type, payload);
     }
   }
 
@@ -224,15 +249,4 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     acceptFrame,
     call,
   };
-}
-
-/** Frames may overtake each other by as many as the window; what is older, or was taken, is a replay. */
-function wasTaken(session: Session, counter: number): boolean {
-  return counter < 1 || counter <= session.counter - FRAME_WINDOW || session.taken.has(counter);
-}
-
-function take(session: Session, counter: number): void {
-  session.taken.add(counter);
-  session.counter = Math.max(session.counter, counter);
-  for (const old of session.taken) if (old <= session.counter - FRAME_WINDOW) session.taken.delete(old);
 }

@@ -19,6 +19,13 @@ export function compareTimes(a: HybridTime, b: HybridTime): number {
   return a.ms - b.ms || a.logical - b.logical || (a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : 0);
 }
 
+const RANKS_PER_MS = 4_096;
+
+/** Never falls along that order, and tells most times apart: a double holds milliseconds and twelve bits of the counter. */
+export function rankOfTime({ ms, logical }: HybridTime): number {
+  return ms * RANKS_PER_MS + Math.min(logical, RANKS_PER_MS - 1);
+}
+
 export interface HybridClock {
   /** Throws `clock_unusable` when the next times would be further ahead than peers take. */
   requireUsable(): void;

@@ -2,7 +2,7 @@
  * Every order that records are kept in, changed in one place: by app and key, by sequence, by time with prints, by expiry and by death.
  * A record is in all of them that concern it, or in none.
  */
-import { compareTimes } from './clock.ts';
+import { compareTimes, rankOfTime } from './clock.ts';
 import { createChangeLog } from './log.ts';
 import { createNamespace } from './namespace.ts';
 import { createSortedIndex } from './sorted.ts';
@@ -111,7 +111,7 @@ export function createIndexes(): Indexes {
     printer: () => printer,
     printWith(next) {
       printer = next;
-      const byTime = createSortedIndex(compareByTime, printOf);
+      const byTime = createSortedIndex({ compare: compareByTime, rankOf: rankOfTime, printOf });
       for (const record of orders.byTime.from(() => 0)) byTime.add(record);
       orders = { ...orders, byTime };
     },
@@ -129,13 +129,20 @@ export function createIndexes(): Indexes {
 function createOrders(printOf: (record: Stored) => Print): Orders {
   return {
     bySequence: createChangeLog(),
-    byTime: createSortedIndex(compareByTime, printOf),
-    byExpiry: createSortedIndex((a, b) => a.expiresAtMs - b.expiresAtMs || a.sequence - b.sequence),
-    byDeath: createSortedIndex((a, b) => (a.deadSinceMs ?? 0) - (b.deadSinceMs ?? 0) || a.sequence - b.sequence),
+    byTime: createSortedIndex({ compare: compareByTime, rankOf: rankOfTime, printOf }),
+    byExpiry: createSortedIndex({
+      compare: (a, b) => a.expiresAtMs - b.expiresAtMs || a.sequence - b.sequence,
+      rankOf: (record) => record.expiresAtMs,
+    }),
+    byDeath: createSortedIndex({ compare: (a, b) => deathOf(a) - deathOf(b) || a.sequence - b.sequence, rankOf: deathOf }),
   };
 }
 
 /** No two records share a time, unless somebody lies: then their ids decide. */
 function compareByTime(a: Stored, b: Stored): number {
   return compareTimes(a, b) || (a.bytes < b.bytes ? -1 : a.bytes > b.bytes ? 1 : 0);
+}
+
+function deathOf({ deadSinceMs }: Stored): number {
+  return deadSinceMs ?? 0;
 }

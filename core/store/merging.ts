@@ -4,7 +4,7 @@
  * idempotent.
  */
 import { CLOCK_SKEW_MAX_MS, STORE_MERGED_BYTES_MAX, TTL_MS_MAX, VALUE_BYTES_MAX } from '../limits.ts';
-import { compareTimes } from './clock.ts';
+import { compareTimes, rankOfTime } from './clock.ts';
 import { decodeHeader, recordId, SEAL_BYTES } from './record.ts';
 import { wasCollected } from './shelf.ts';
 import { chargeFor, chargeOf, idOf, idTextOf, isDead, isExpired, reseal, storedOf, packed, versionOf } from './stored.ts';
@@ -36,7 +36,7 @@ export function createMerging(shelf: Shelf): { merge(record: TravellingRecord): 
   /** A dot or a time that is another record's: its writer, or the peer, is lying. */
   function isForged(header: Header, held: Stored | undefined): boolean {
     if (held && held.incarnation === header.incarnation && held.counter === header.counter) return true;
-    const [sameTime] = indexes.orders().byTime.from((record) => compareTimes(record, header));
+    const [sameTime] = indexes.orders().byTime.from((record) => compareTimes(record, header), rankOfTime(header));
     return sameTime !== undefined && compareTimes(sameTime, header) === 0;
   }
 

@@ -22,7 +22,7 @@ export interface Namespace {
 
 export function createNamespace(): Namespace {
   const records = new Map<string, Stored>();
-  const keys = createSortedIndex<string>((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  const keys = createSortedIndex<string>({ compare: (a, b) => (a < b ? -1 : a > b ? 1 : 0) });
   let usedBytes = 0;
   let oldest: Stored | undefined;
   let newest: Stored | undefined;

@@ -1,6 +1,9 @@
 /**
  * Items in order, with how many lie before a bound and the sum of their prints: a B+-tree in memory. The order is the caller's, and two
- * items that compare equal cannot both be there. What an item compares by and its print must not change while it is in.
+ * items that compare equal cannot both be there. What an item compares by, its rank and its print must not change while it is in.
+ *
+ * Items are spread over all memory, and looking at one costs more than the rest of a step: where a number tells most of the order, it
+ * lies in the nodes.
  */
 import { assert } from '../errors.ts';
 
@@ -9,6 +12,13 @@ export type Print = Int32Array;
 
 /** How an item lies to a bound: below 0 before it, 0 or more at or after it. Must be monotonic over the order. */
 export type Probe<T> = (item: T) => number;
+
+export interface SortedIndexOptions<T> {
+  readonly compare: (a: T, b: T) => number;
+  /** A number that never falls along the order. Items of equal rank are compared. */
+  readonly rankOf?: (item: T) => number;
+  readonly printOf?: (item: T) => Print;
+}
 
 /** How many items, and the sum of their prints: zero when the index takes none. */
 export interface Sum {
@@ -24,12 +34,12 @@ export interface SortedIndex<T> {
   delete(item: T): boolean;
   first(): T | undefined;
   last(): T | undefined;
-  /** Items at or after the bound, ascending. The index must not change while it is walked. */
-  from(bound: Probe<T>): Generator<T, void>;
+  /** Items at or after the bound, ascending. The index must not change while it is walked. Items of another rank are not asked. */
+  from(bound: Probe<T>, rank?: number): Generator<T, void>;
   /** The item with so many before it. */
   at(rank: number): T | undefined;
-  /** Of all items before the bound. */
-  below(bound: Probe<T>): Sum;
+  /** Of all items before the bound. Items of another rank are not asked. */
+  below(bound: Probe<T>, rank?: number): Sum;
   /** Of all items. */
   total(): Sum;
 }
@@ -47,6 +57,8 @@ const LANES = 5;
 interface Node<T> {
   /** A leaf's items; of an inner node, the last item under each child. */
   items: T[];
+  /** Of each item. */
+  ranks: number[];
   readonly inner: Inner<T> | undefined;
   /** The node to the right on the same level. */
   next: Node<T> | undefined;
@@ -58,11 +70,11 @@ interface Inner<T> {
   readonly sums: Int32Array;
 }
 
-export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: (item: T) => Print): SortedIndex<T> {
+export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: SortedIndexOptions<T>): SortedIndex<T> {
   const lanes = printOf ? LANES : 1;
   const whole = new Int32Array(LANES);
   const unit = Int32Array.of(1, 0, 0, 0, 0);
-  let root: Node<T> = { items: [], inner: undefined, next: undefined };
+  let root: Node<T> = { items: [], ranks: [], inner: undefined, next: undefined };
   let changes = 0;
 
   function createInner(children: Node<T>[]): Inner<T> {
@@ -86,18 +98,21 @@ export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: 
   }
 
   /** The child keeps its first `kept` entries; a new node beside it takes the others. */
-  function split({ items, inner }: Node<T>, at: number, kept: number): void {
+  function split({ items, ranks, inner }: Node<T>, at: number, kept: number): void {
     const { children, sums } = inner as Inner<T>;
     const left = children[at] as Node<T>;
     const right: Node<T> = {
       items: left.items.slice(kept),
+      ranks: left.ranks.slice(kept),
       inner: left.inner && createInner(left.inner.children.splice(kept)),
       next: left.next,
     };
     if (left.inner) right.inner?.sums.set(left.inner.sums.subarray(kept * lanes));
     left.items = left.items.slice(0, kept);
+    left.ranks = left.ranks.slice(0, kept);
     left.next = right;
     items.splice(at, 0, lastOf(left));
+    ranks.splice(at, 0, lastRankOf(left));
     children.splice(at + 1, 0, right);
     const moved = gather(new Int32Array(LANES), right, 0, right.items.length);
     sums.copyWithin((at + 1) * lanes, at * lanes);
@@ -115,44 +130,50 @@ export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: 
       left.inner.children.push(...right.inner.children);
     }
     left.items = left.items.concat(right.items);
+    left.ranks = left.ranks.concat(right.ranks);
     left.next = right.next;
     parent.items.splice(at, 1);
+    parent.ranks.splice(at, 1);
     addLanes(sums, at * lanes, sums, (at + 1) * lanes, lanes);
     sums.copyWithin((at + 1) * lanes, (at + 2) * lanes);
     if (left.items.length > ITEMS_JOINED_MAX) split(parent, at, left.items.length >> 1);
   }
 
   /** Adds the item that `unit` is of. A node that overflows is for its parent to split. */
-  function insert(node: Node<T>, item: T, bound: Probe<T>): void {
-    const { items, inner } = node;
-    const found = lowerBound(items, bound);
+  function insert(node: Node<T>, item: T, rank: number, bound: Probe<T>): void {
+    const { items, ranks, inner } = node;
+    const found = lowerBound(node, bound, rank);
     if (!inner) {
-      assert(found === items.length || bound(items[found] as T) !== 0, 'an item is added once');
+      assert(ranks[found] !== rank || bound(items[found] as T) !== 0, 'an item is added once');
       items.splice(found, 0, item);
+      ranks.splice(found, 0, rank);
       return;
     }
     const at = Math.min(found, items.length - 1);
     const child = inner.children[at] as Node<T>;
-    insert(child, item, bound);
+    insert(child, item, rank, bound);
     items[at] = lastOf(child);
+    ranks[at] = lastRankOf(child);
     addLanes(inner.sums, at * lanes, unit, 0, lanes);
     if (child.items.length > ITEMS_MAX) split(node, at, found > at ? ITEMS_KEPT_BY_APPEND : ITEMS_MAX >> 1);
   }
 
   /** Removes the item at the bound, if there is one; `unit` is then of it. A node with too few is for its parent to join. */
-  function remove(node: Node<T>, bound: Probe<T>): boolean {
-    const { items, inner } = node;
-    const at = lowerBound(items, bound);
+  function remove(node: Node<T>, bound: Probe<T>, rank: number): boolean {
+    const { items, ranks, inner } = node;
+    const at = lowerBound(node, bound, rank);
     if (at === items.length) return false;
     if (!inner) {
-      if (bound(items[at] as T) !== 0) return false;
+      if (ranks[at] !== rank || bound(items[at] as T) !== 0) return false;
       weigh(items[at] as T);
       items.splice(at, 1);
+      ranks.splice(at, 1);
       return true;
     }
     const child = inner.children[at] as Node<T>;
-    if (!remove(child, bound)) return false;
+    if (!remove(child, bound, rank)) return false;
     items[at] = lastOf(child);
+    ranks[at] = lastRankOf(child);
     addLanes(inner.sums, at * lanes, unit, 0, lanes, -1);
     if (child.items.length < ITEMS_MIN) join(node, Math.max(at - 1, 0));
     return true;
@@ -162,7 +183,7 @@ export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: 
   function grow(kept: number): void {
     const inner = createInner([root]);
     inner.sums.set(whole.subarray(0, lanes));
-    root = { items: [lastOf(root)], inner, next: undefined };
+    root = { items: [lastOf(root)], ranks: [lastRankOf(root)], inner, next: undefined };
     split(root, 0, kept);
   }
 
@@ -183,13 +204,13 @@ export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: 
     size: () => whole[0] as number,
     add(item) {
       weigh(item);
-      insert(root, item, (other) => compare(other, item));
+      insert(root, item, rankOf(item), (other) => compare(other, item));
       addLanes(whole, 0, unit, 0, lanes);
       changes += 1;
       if (root.items.length > ITEMS_MAX) grow(lastOf(root) === item ? ITEMS_KEPT_BY_APPEND : ITEMS_MAX >> 1);
     },
     delete(item) {
-      if (!remove(root, (other) => compare(other, item))) return false;
+      if (!remove(root, (other) => compare(other, item), rankOf(item))) return false;
       addLanes(whole, 0, unit, 0, lanes, -1);
       changes += 1;
       if (root.inner?.children.length === 1) root = root.inner.children[0] as Node<T>;
@@ -197,13 +218,13 @@ export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: 
     },
     first: () => at(0),
     last: () => lastOf(root),
-    *from(bound) {
+    *from(bound, rank) {
       const begun = changes;
       let node: Node<T> | undefined = root;
-      let i = lowerBound(root.items, bound);
+      let i = lowerBound(root, bound, rank);
       while (node.inner && i < node.items.length) {
         node = node.inner.children[i] as Node<T>;
-        i = lowerBound(node.items, bound);
+        i = lowerBound(node, bound, rank);
       }
       for (; node; node = node.next, i = 0) {
         for (const { items } = node; i < items.length; i += 1) {
@@ -213,10 +234,10 @@ export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: 
       }
     },
     at,
-    below(bound) {
+    below(bound, rank) {
       const sum = new Int32Array(LANES);
       for (let node: Node<T> | undefined = root; node;) {
-        const end: number = lowerBound(node.items, bound);
+        const end: number = lowerBound(node, bound, rank);
         gather(sum, node, 0, end);
         node = node.inner?.children[end];
       }
@@ -226,13 +247,14 @@ export function createSortedIndex<T>(compare: (a: T, b: T) => number, printOf?: 
   };
 }
 
-/** How many of the sorted items lie before the bound. */
-function lowerBound<T>(items: readonly T[], bound: Probe<T>): number {
+/** How many of the node's items lie before the bound. */
+function lowerBound<T>({ items, ranks }: Node<T>, bound: Probe<T>, rank?: number): number {
   let low = 0;
   let high = items.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (bound(items[middle] as T) < 0) low = middle + 1;
+    const apart = rank === undefined ? 0 : (ranks[middle] as number) - rank;
+    if ((apart || bound(items[middle] as T)) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -241,6 +263,10 @@ function lowerBound<T>(items: readonly T[], bound: Probe<T>): number {
 /** Undefined for the empty root alone. */
 function lastOf<T>({ items }: Node<T>): T {
   return items[items.length - 1] as T;
+}
+
+function lastRankOf<T>({ ranks }: Node<T>): number {
+  return ranks[ranks.length - 1] as number;
 }
 
 function addLanes(to: Int32Array, toAt: number, from: Int32Array, fromAt: number, lanes: number, sign: 1 | -1 = 1): void {

@@ -2,6 +2,7 @@
  * The KV store of one node (`docs/protocol.md` clause 13): writes by its apps, merges from its peers, expiry and collection, over one set
  * of indexes. Synchronous, with injected clock, randomness and keys; no operation looks at more records than it returns or changes.
  */
+import { Buffer } from 'node:buffer';
 import {
   COLLECTED_REMEMBERED_MAX,
   LOSERS_REMEMBERED_MAX,
@@ -10,9 +11,9 @@ import {
   MESSAGE_LIFETIME_MS,
   STORE_MAINTENANCE_RECORDS,
 } from '../limits.ts';
-import { equalBytes, hex, utf8 } from '../wire/bytes.ts';
+import { equalBytes, hex } from '../wire/bytes.ts';
 import { createBodies } from './bodies.ts';
-import { compareTimes, createHybridClock } from './clock.ts';
+import { compareTimes, createHybridClock, rankOfTime } from './clock.ts';
 import { createIndexes } from './indexes.ts';
 import { createMerging } from './merging.ts';
 import { createPrinter, printBytes } from './prints.ts';
@@ -69,6 +70,9 @@ export function createStore(dependencies: StoreDependencies): Store {
     const isBefore = start === undefined ? (key: string) => key < prefix : (key: string) => key <= start;
     const keysFound: string[] = [];
     const expired: Stored[] = [];
+    const soonest = indexes.orders().byExpiry.first();
+    // Records are spread over all memory: none is looked up for its expiry while nothing has expired.
+    const isAnyOver = soonest !== undefined && isExpired(soonest, nowMs);
     let bytesLeft = LIST_BYTES_MAX;
     let last: string | undefined;
     let next: string | undefined;
@@ -80,10 +84,10 @@ export function createStore(dependencies: StoreDependencies): Store {
         break;
       }
       last = key;
-      const record = indexes.find(appId, key);
+      const record = isAnyOver ? indexes.find(appId, key) : undefined;
       if (record && isExpired(record, nowMs)) expired.push(record);
       else keysFound.push(key);
-      bytesLeft -= utf8(key).length;
+      bytesLeft -= Buffer.byteLength(key);
     }
     // Seen to be over is over, whatever the clock says next.
     for (const record of expired) expire(shelf, record);
@@ -110,7 +114,7 @@ export function createStore(dependencies: StoreDependencies): Store {
     lostTo: (record) => shelf.lostTo.get(record),
     has({ id, ...time }) {
       if (wasCollected(shelf, packed(id))) return true;
-      for (const record of indexes.orders().byTime.from((each) => compareTimes(each, time))) {
+      for (const record of indexes.orders().byTime.from((each) => compareTimes(each, time), rankOfTime(time))) {
         if (compareTimes(record, time) !== 0) return false;
         if (equalBytes(idOf(record), id)) return true;
       }

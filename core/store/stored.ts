@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { RECORD_CHARGE_BYTES } from '../limits.ts';
-import { COMMITMENT_BYTES, encodeHeader, RECORD_ID_BYTES, SEAL_BYTES } from './record.ts';
+import { COMMITMENT_BYTES, encodeFields, RECORD_ID_BYTES, SEAL_BYTES } from './record.ts';
 import type { Epoch } from '../identity.ts';
 import type { StoredRecord } from './interface.ts';
 import type { Header } from './record.ts';
@@ -66,7 +66,7 @@ export function sealedOf({ bytes }: Stored): Uint8Array {
 }
 
 export function headerBytesOf(record: Stored): Uint8Array {
-  return encodeHeader({ ...record, commitment: commitmentOf(record) });
+  return encodeFields(record, commitmentOf(record));
 }
 
 /** Deleted, or its value was wiped after its expiry. */

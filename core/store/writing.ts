@@ -2,9 +2,9 @@
  * Writes of this node's own apps: judged first, by version, quota and clock; then done in one step, or not at all. Room is charged at
  * admission. A delete is a write like any other; so is an eviction.
  */
+import { Buffer } from 'node:buffer';
 import { assert, Refusal } from '../errors.ts';
 import { EVICTION_LOOKS_MAX, KEY_BYTES_MAX, STORE_BYTES_MAX, STORE_MAINTENANCE_RECORDS, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
-import { utf8 } from '../wire/bytes.ts';
 import { commitTo, COMMITMENT_BYTES, encodeHeader, recordId, sealBody } from './record.ts';
 import { expire, expireDue } from './shelf.ts';
 import { chargeFor, chargeOf, idOf, isDead, isExpired, storedOf, versionOf } from './stored.ts';
@@ -28,7 +28,7 @@ export function createWriting(shelf: Shelf): Writing {
 
   /** Before anything changes: then a write is done whole or not at all. */
   function judge(appId: AppId, key: string, options: WriteOptions): Stored | undefined {
-    assert(key.isWellFormed() && key !== '' && utf8(key).length <= KEY_BYTES_MAX, 'a key is text of 1 to 512 bytes');
+    assert(key.isWellFormed() && key !== '' && Buffer.byteLength(key) <= KEY_BYTES_MAX, 'a key is text of 1 to 512 bytes');
     expireDue(shelf, EXPIRED_AT_A_WRITE_MAX);
     time.requireUsable();
     bodies.currentKey(appId);

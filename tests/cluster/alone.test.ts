@@ -100,6 +100,7 @@ describe('one rogue operator among peers', () => {
     const nonces = createNonces({ clock: systemClock, random: systemRandom });
     const member = (wallet: Wallet) => ({ wallet }) as Operator;
     sessions = createSessions({
+      heard: () => undefined,
       self,
       clock: systemClock,
       random: systemRandom,

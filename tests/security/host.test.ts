@@ -27,6 +27,7 @@ function nodeNamed(name: string, recover: Recover) {
   const signer = signerNamed(name);
   const handler = async () => SECRET;
   const sessions = createSessions({
+    heard: () => undefined,
     self: { wallet: signer.wallet, incarnation: random.bytes(16) },
     clock,
     random,

@@ -193,6 +193,7 @@ function equivocating(node: TestNode, { clock, chain }: TestCluster, x: Uint8Arr
   const offers = [offerOf(x), offerOf(y)];
   const { view, vault, nonces, random } = kms;
   const sessions = createSessions({
+    heard: () => undefined,
     self: { wallet, incarnation: random.bytes(16) },
     clock,
     random,

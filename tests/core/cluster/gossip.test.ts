@@ -34,6 +34,7 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
   const answers = new Map<string, Uint8Array | Error>();
   const peers: Peers = {
     due: () => [b, c].map((wallet) => ({ wallet, origin: 'https://x.nova.example' })),
+    heard: () => undefined,
     contact: (wallet) => ({ reachable: null, lastContactAtMs: contacts.get(wallet) ?? null, failures: 0 }),
     call: async (peer, _type, _payload, read) => {
       asked.push(peer.wallet);

@@ -117,6 +117,7 @@ describe('the requester', () => {
     const blamed: Wallet[] = [];
     const peers: Peers = {
       due: () => [],
+      heard: () => undefined,
       contact: () => ({ reachable: null, lastContactAtMs: null, failures: 0 }),
       call: async (peer, _type, _payload, read) => {
         asked.push(peer.wallet);

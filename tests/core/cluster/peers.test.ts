@@ -94,6 +94,33 @@ describe('a peer that fails', () => {
     expect(logs.named('peer.unreachable')).toEqual([{ peer: b, reason: 'outbound_timeout', detail: 'it hangs' }]);
     expect(wallets(peers.due())).toContain(c);
   });
+  it('counts once for calls that were under way together', async () => {
+    const { clock, world, peers, peer, call } = setUp();
+    const to = peer();
+    world.use = async () => {
+      await clock.sleep(1_000);
+      throw new Refusal('outbound_timeout', 'it hangs');
+    };
+    const calls = [call(to), call(to), call(to)];
+    await Promise.resolve();
+    clock.advance(1_000);
+    expect(await Promise.all(calls)).toEqual(['outbound_timeout', 'outbound_timeout', 'outbound_timeout']);
+    expect(peers.contact(b).failures).toBe(1);
+  });
+  it('is tried again soon after it was heard, at most once in the shortest back-off', async () => {
+    const { clock, world, peers, peer, call } = setUp();
+    const to = peer();
+    world.fails = true;
+    for (let failure = 0; failure < 6; failure += 1) await call(to);
+    clock.advance(PEER_BACKOFF_MIN_MS - 1);
+    peers.heard(b);
+    expect(wallets(peers.due())).not.toContain(b);
+    clock.advance(1);
+    expect(wallets(peers.due())).toContain(b);
+    await call(to);
+    expect(wallets(peers.due())).not.toContain(b);
+    expect(peers.contact(b).failures).toBe(7);
+  });
   it('is known as unreachable, and as reachable again after one good answer, said once', async () => {
     const { clock, logs, world, peers, peer, call } = setUp();
     expect(peers.contact(b)).toEqual({ reachable: null, lastContactAtMs: null, failures: 0 });

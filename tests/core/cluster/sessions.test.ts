@@ -5,6 +5,7 @@ import { createSessions } from '../../../core/cluster/sessions.ts';
 import { recoverWallet } from '../../../core/crypto/wallet.ts';
 import { Refusal } from '../../../core/errors.ts';
 import {
+  PEER_MS_MAX,
   FRAME_WINDOW,
   HELLOS_BURST,
   NONCE_LIFETIME_MS,
@@ -37,6 +38,7 @@ function setUp() {
     };
     const logs = createRecordingLog();
     const sessions = createSessions({
+      heard: () => undefined,
       self: { wallet: signer.wallet, incarnation: createRandom(incarnation).bytes(16) },
       clock,
       random: createRandom(`random of ${incarnation}`),
@@ -55,6 +57,7 @@ function setUp() {
   const sent: Sent[] = [];
   const host = {
     request: (message: Sent): Sent => message,
+    answerLater: undefined as (() => Promise<never>) | undefined,
     answer: (body: Uint8Array, signature: string | null): { body: Uint8Array; signature: string | null } => ({ body, signature }),
   };
 
@@ -68,6 +71,7 @@ function setUp() {
     async post(body, headers) {
       const message = host.request({ body, headers });
       sent.push(message);
+      await host.answerLater?.();
       const answer = await deliver(b.sessions, message);
       return host.answer(answer.body, answer.signature);
     },
@@ -124,9 +128,20 @@ describe('a call', () => {
     expect(await Promise.all([world.say('one'), world.say('two'), world.say('three')])).toEqual(['re: one', 're: two', 're: three']);
     expect(world.hellos()).toBe(1);
   });
-  it('works twice at once without a session', async () => {
-    expect(await Promise.all([world.say('one'), world.say('two')])).toEqual(['re: one', 're: two']);
-    expect(await world.say('three')).toBe('re: three');
+  it('works many times at once without a session, after one hello', async () => {
+    const words = ['one', 'two', 'three', 'four', 'five'];
+    expect(await Promise.all(words.map((word) => world.say(word)))).toEqual(words.map((word) => `re: ${word}`));
+    expect(await world.say('six')).toBe('re: six');
+    expect(world.hellos()).toBe(1);
+  });
+  it('says hello for itself when the hello that it would share does not end', async () => {
+    world.host.answerLater = () => new Promise(() => undefined);
+    void world.say('lost');
+    while (world.hellos() === 0) await Promise.resolve();
+    world.host.answerLater = undefined;
+    world.clock.advance(PEER_MS_MAX);
+    expect(await world.say('two')).toBe('re: two');
+    expect(world.hellos()).toBe(2);
   });
   it('opens a new session when the old one is worn by age', async () => {
     await world.say('one');
@@ -296,6 +311,7 @@ describe('a responder', () => {
     let recovered = 0;
     const nonces = createNonces({ clock: world.clock, random: createRandom('counting') });
     const counting = createSessions({
+      heard: () => undefined,
       self: { wallet: world.b.wallet, incarnation: new Uint8Array(16) },
       clock: world.clock,
       random: createRandom('counting'),
@@ -337,7 +353,18 @@ describe('a responder', () => {
       return {
         wallet,
         nonces,
-        sessions: createSessions({ self, clock, random, signer, recover, nonces, log: () => undefined, member, handlers }),
+        sessions: createSessions({
+          heard: () => undefined,
+          self,
+          clock,
+          random,
+          signer,
+          recover,
+          nonces,
+          log: () => undefined,
+          member,
+          handlers,
+        }),
       };
     };
     const responder = node(1);

@@ -88,6 +88,7 @@ export function linked(count: number, given: (index: number) => Given = () => ({
     const failures = new Map<Wallet, number>();
     return {
       due: () => wallets.filter((each) => each !== wallet).map((each) => ({ wallet: each, origin: '' })),
+      heard: () => undefined,
       contact: (each) => ({ reachable: null, lastContactAtMs: null, failures: failures.get(each) ?? 0 }),
       async call(peer, type, payload, read) {
         const to = links.nodes.find((node) => node.wallet === peer.wallet) as LinkedNode;

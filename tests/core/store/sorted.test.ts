@@ -9,6 +9,8 @@ interface Item {
 }
 
 const compare = (a: Item, b: Item) => a.key - b.key;
+/** Three keys in a row share one. */
+const rankOf = ({ key }: Pick<Item, 'key'>) => Math.floor(key / 3);
 const bound = (key: number) => (item: Item) => item.key - key;
 const scratch = new Int32Array(4);
 
@@ -30,9 +32,9 @@ function sum(items: readonly Item[], printed = true): Sum {
 
 /** An index beside a plain sorted array that is told the same. */
 function createPair(printed = true) {
-  const index = createSortedIndex(compare, printed ? printOf : undefined);
+  const index = createSortedIndex(printed ? { compare, rankOf, printOf } : { compare });
   const model: Item[] = [];
-  const rankOf = (key: number) => {
+  const placeOf = (key: number) => {
     let [low, high] = [0, model.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -41,7 +43,7 @@ function createPair(printed = true) {
     }
     return low;
   };
-  const has = (key: number) => model[rankOf(key)]?.key === key;
+  const has = (key: number) => model[placeOf(key)]?.key === key;
 
   return {
     index,
@@ -50,18 +52,20 @@ function createPair(printed = true) {
       const added = item(key, salt);
       if (has(key)) return expect(() => index.add(added)).toThrow('an item is added once');
       index.add(added);
-      model.splice(rankOf(key), 0, added);
+      model.splice(placeOf(key), 0, added);
     },
     delete(key: number) {
       expect(index.delete(item(key, 1))).toBe(has(key));
-      if (has(key)) model.splice(rankOf(key), 1);
+      if (has(key)) model.splice(placeOf(key), 1);
     },
     /** What is seen around one key. */
     checkAt(key: number) {
-      const rank = rankOf(key);
-      expect(index.below(bound(key)).count).toBe(rank);
-      expect(index.at(rank)).toBe(model[rank]);
-      expect(index.from(bound(key)).next().value).toBe(model[rank]);
+      const place = placeOf(key);
+      for (const rank of [undefined, printed ? rankOf({ key }) : 0]) {
+        expect(index.below(bound(key), rank).count).toBe(place);
+        expect(index.from(bound(key), rank).next().value).toBe(model[place]);
+      }
+      expect(index.at(place)).toBe(model[place]);
     },
     /** Every item, every rank, every sum: a count or a print that went stale in any node shows in one of them. */
     checkAll() {
@@ -177,14 +181,14 @@ describe('a sorted index', () => {
     pair.checkAll();
   });
   it('takes the print of what it removes, not of what it was asked to remove', () => {
-    const index = createSortedIndex(compare, printOf);
+    const index = createSortedIndex({ compare, printOf });
     index.add(item(1, 7));
     index.add(item(2));
     expect(index.delete(item(1, 8))).toBe(true);
     expect(index.total()).toEqual(sum([item(2)]));
   });
   it("gives sums that are nobody else's", () => {
-    const index = createSortedIndex(compare, printOf);
+    const index = createSortedIndex({ compare, printOf });
     index.add(item(1));
     const [total, below] = [index.total(), index.below(() => -1)];
     index.add(item(2));
@@ -193,7 +197,7 @@ describe('a sorted index', () => {
     expect(index.total()).toEqual(sum([item(1), item(2)]));
   });
   it.each([-1, 3, 0.5, Number.NaN, Infinity])('has nothing at rank %s of three items', (rank) => {
-    const index = createSortedIndex(compare);
+    const index = createSortedIndex({ compare });
     for (const key of [2, 1, 3]) index.add(item(key));
     expect(index.at(rank)).toBeUndefined();
   });
@@ -217,7 +221,7 @@ describe('a sorted index', () => {
     }
   });
   it('is not walked on once it has changed', () => {
-    const index = createSortedIndex(compare);
+    const index = createSortedIndex({ compare });
     for (let key = 0; key < 5; key += 1) index.add(item(key));
     for (const change of [() => index.add(item(9)), () => index.delete(item(0))]) {
       const walk = index.from(() => 0);
