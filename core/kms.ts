@@ -165,6 +165,7 @@ function createData(
     members: () => membership.live(),
     isReplicated: (record) => replication.isReplicated(record),
     quotaBytes: limits.APP_QUOTA_BYTES,
+    isCatchingUp: () => replication.gate().kind === 'waiting',
   });
   const isServing = () => admission.gate().kind === 'serving';
   const replication: Replication = createReplication({ store, membership, view, peers, clock, random, log, isServing });

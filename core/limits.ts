@@ -124,16 +124,24 @@ export const DELETE_BODY_BYTES_MAX = 16 * KIB;
 export const TTL_MS_MAX = 3_650 * DAY_MS;
 /** What one app may hold on a node, as charged: key, value and `RECORD_CHARGE_BYTES` for each record, tombstones too. */
 export const APP_QUOTA_BYTES = 10 * MIB;
-/** What a record costs in memory besides its key and value. */
+/** What an app is charged for each record besides its key and value. */
 export const RECORD_CHARGE_BYTES = 256;
-/** All apps together, as charged, by this node's own admission; a node that is killed forgets its secret. */
-export const STORE_BYTES_MAX = KIB * MIB;
-/** The same with what peers admitted. */
-export const STORE_MERGED_BYTES_MAX = 2 * STORE_BYTES_MAX;
+/** What each record costs in memory besides its key and value, with room to spare: the bench measures it. */
+export const RECORD_MEMORY_BYTES = 1_200;
+/** Names of writers and of their boots that records share. */
+export const NAMES_SHARED_MAX = 4_096;
+/**
+ * All apps together, in memory, by this node's own admission: many small quotas must not end the process, which would forget its
+ * secret. With what peers admitted it may be half as much again.
+ */
+export const STORE_MEMORY_BYTES_MAX = 768 * MIB;
+export const STORE_MERGED_MEMORY_BYTES_MAX = 1_152 * MIB;
+/** Merges are taken up to the quota times the members, but never fewer than these: members that left may have filled theirs. */
+export const MERGED_QUOTAS_MIN = 3;
 /** Of one app, deleted or expired and not collected yet; at this many, new keys are refused until members have caught up. */
 export const TOMBSTONES_PER_APP_MAX = 20_000;
-/** How many least recently used records are looked at for room before the write is refused. */
-export const EVICTION_LOOKS_MAX = 1_024;
+/** How many least recently used records are looked at for room before the write is refused; a batch has many writes. */
+export const EVICTION_LOOKS_MAX = 256;
 /** Clocks of members may differ by this; records from further ahead wait at their sender. */
 export const CLOCK_SKEW_MAX_MS = 60 * SECOND_MS;
 /** How much further ahead than that a node's own writes may be after it has seen a record at the edge. */
@@ -173,6 +181,13 @@ export const DIGEST_QUEUE_MAX = 8_192;
 export const DIGEST_TRIPS_MAX = 64;
 /** A tick of the replication waits for its own work this long; the rest goes on and the next tick finds it. */
 export const DATA_TICK_MS_MAX = 2 * SECOND_MS;
+/** A newcomer whose snapshot has brought nothing for so long begins with another member; where it was is remembered. */
+export const CATCH_UP_TURN_MS = 30 * SECOND_MS;
+/** A ready member that a newcomer has not got through by then is left to anti-entropy, if it got through another one. */
+export const CATCH_UP_MS_MAX = 3 * MINUTE_MS;
+/** Incarnations of one peer that are followed: it boots, and boots again, but not all the time. */
+export const INCARNATIONS_PER_SECOND = 1 / 60;
+export const INCARNATIONS_BURST = 5;
 /** Longer without membership, and others may soon collect without this node: it forgets its records. Below `MESSAGE_LIFETIME_MS`. */
 export const MEMBERSHIP_GRACE_MS = 10 * MINUTE_MS;
 /** Data keys of apps that are kept derived, for each epoch. */
@@ -189,8 +204,9 @@ export const LIST_EXPIRED_MAX = 1_000;
 /** Keys in one page of a list, and their bytes in all. */
 export const LIST_KEYS_MAX = 10_000;
 export const LIST_BYTES_MAX = MIB;
-/** Operations in one batch. */
+/** Operations in one batch, and how many of them count as one request of its caller's rate. */
 export const BATCH_OPERATIONS_MAX = 256;
+export const BATCH_OPERATIONS_PER_REQUEST = 16;
 /** Values and keys in the answer to a batch, as JSON has them; the largest value alone fits. */
 export const BATCH_ANSWER_BYTES_MAX = 2 * MIB;
 /** How long a write waits for its replicas before it says how many there are. */

@@ -4,8 +4,11 @@
  */
 import { Refusal } from '../core/errors.ts';
 import { BATCH_OPERATIONS_MAX, KEY_BYTES_MAX, LIST_KEYS_MAX, OPERATORS_MAX, TTL_MS_MAX, VALUE_BYTES_MAX } from '../core/limits.ts';
-import { parseBase64, utf8 } from '../core/wire/bytes.ts';
+import { isKey } from '../core/store/record.ts';
+import { parseBase64 } from '../core/wire/bytes.ts';
+import { isPlainText } from '../core/wire/text.ts';
 import { isJsonObject, unknownMember } from '../core/wire/json.ts';
+import type { Blocks } from '../core/chain/view.ts';
 import type { PutOptions, WriteOptions } from '../core/store/interface.ts';
 import type { RequestReason } from '../core/errors.ts';
 import type { JsonObject } from '../core/wire/json.ts';
@@ -148,7 +151,7 @@ function deleteOf(fields: JsonObject): DeleteOperation {
 }
 
 function listOf({ prefix = '', limit = LIST_KEYS_MAX, cursor }: JsonObject, open: OpenCursor): ListOperation {
-  if (!isText(prefix)) throw new Refusal('prefix_malformed');
+  if (!isPlainText(prefix, KEY_BYTES_MAX)) throw new Refusal('prefix_malformed');
   if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1 || limit > LIST_KEYS_MAX) throw new Refusal('limit_malformed');
   if (cursor === undefined) return { op: 'list', prefix, limit, after: undefined };
   const after = typeof cursor === 'string' ? open(prefix, cursor) : undefined;
@@ -161,13 +164,8 @@ function requireKnown(fields: JsonObject, known: readonly string[]): void {
 }
 
 function keyOf(value: unknown): string {
-  if (!isText(value) || value === '') throw new Refusal('key_malformed');
+  if (typeof value !== 'string' || !isKey(value)) throw new Refusal('key_malformed');
   return value;
-}
-
-/** Well-formed Unicode without control characters, so that no two texts share their UTF-8 bytes. */
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.isWellFormed() && !/\p{Cc}/u.test(value) && utf8(value).length <= KEY_BYTES_MAX;
 }
 
 function valueOf(value: unknown): Uint8Array {
@@ -198,4 +196,11 @@ function percentDecoded(text: string): string | undefined {
     if (error instanceof URIError) return undefined;
     throw error;
   }
+}
+
+/** How many nodes are to hold a write; by the confirmed chain, this node and every other live one. */
+export function wantedReplicas(asked: WantedReplicas, blocks: Blocks | undefined): number {
+  const members = blocks?.confirmed.operators.filter(({ live }) => live).length ?? 1;
+  if (asked === 'majority') return Math.floor(members / 2) + 1;
+  return asked ?? Math.min(2, members);
 }

@@ -5,10 +5,17 @@
 import { safeNumber } from '../core/chain/registry.ts';
 import { usableBlocks } from '../core/chain/view.ts';
 import { Refusal } from '../core/errors.ts';
-import { BATCH_ANSWER_BYTES_MAX, DATA_BODY_BYTES_MAX, DELETE_BODY_BYTES_MAX, LIST_BYTES_MAX, REPLICAS_MS_MAX } from '../core/limits.ts';
+import {
+  BATCH_OPERATIONS_PER_REQUEST,
+  BATCH_ANSWER_BYTES_MAX,
+  DATA_BODY_BYTES_MAX,
+  DELETE_BODY_BYTES_MAX,
+  LIST_BYTES_MAX,
+  REPLICAS_MS_MAX,
+} from '../core/limits.ts';
 import { openCursor, sealCursor } from '../core/store/cursor.ts';
 import { base64, utf8 } from '../core/wire/bytes.ts';
-import { parseBatch, parseDelete, parseKeyPath, parseListQuery, parsePut } from './data-requests.ts';
+import { parseBatch, parseDelete, parseKeyPath, parseListQuery, parsePut, wantedReplicas } from './data-requests.ts';
 import { refusalBody } from './reply.ts';
 import type { Caller } from '../core/auth/standing.ts';
 import type { Kms } from '../core/kms.ts';
@@ -74,6 +81,7 @@ export const get: Query = {
 export const batch: Endpoint = {
   work: (kms, caller, body, allowance) => {
     const { operations, replicas } = parseBatch(body, cursorOpener(kms, caller));
+    takeRate(kms, caller, operations.length);
     const room = batchRoomOf(allowance);
     const results = operations.map((operation) => attempted(() => perform(kms, caller, operation, room)));
     return batched(kms, caller, results, replicas, allowance);
@@ -81,6 +89,12 @@ export const batch: Endpoint = {
   bodyBytesMax: DATA_BODY_BYTES_MAX,
   requireMore: requireData,
 };
+
+/** A large batch counts as several requests; the first was counted on the road. Throws `rate_limited`. */
+function takeRate({ callerRate }: Kms, { wallet }: Caller, operations: number): void {
+  for (let counted = BATCH_OPERATIONS_PER_REQUEST; counted < operations; counted += BATCH_OPERATIONS_PER_REQUEST)
+    if (!callerRate.take(wallet)) throw new Refusal('rate_limited', `a batch of ${operations} operations`);
+}
 
 /** Throws the reason for which this node has not all the data yet. */
 function requireData({ replication }: Kms): void {
@@ -217,17 +231,10 @@ async function replicated(
 ): Promise<{ readonly status: 200 | 202; readonly round: Replicated }> {
   const last = new Map(writes.flatMap(({ written: write }) => (write ? [[write.record.key, write.record] as const] : [])));
   if (last.size === 0) return { status: 200, round: { replicas: 0, superseded: new Map() } };
-  const wanted = wantedReplicas(kms, asked);
+  const wanted = wantedReplicas(asked, usableBlocks(kms.view));
   const timeoutMs = Math.min(REPLICAS_MS_MAX, allowance.leftMs());
   const round = await kms.replication.replicated([...last.values()], wanted, timeoutMs);
   return { status: round.replicas >= wanted ? 200 : 202, round };
-}
-
-/** By the confirmed chain: this node and every other live one. */
-function wantedReplicas({ view }: Kms, asked: WantedReplicas): number {
-  const members = usableBlocks(view)?.confirmed.operators.filter(({ live }) => live).length ?? 1;
-  if (asked === 'majority') return Math.floor(members / 2) + 1;
-  return asked ?? Math.min(2, members);
 }
 
 /** Throws `version_conflict` for a write on condition of a version that lost to a concurrent one: its writer asked to be told. */

@@ -11,8 +11,9 @@ import {
 } from '../core/limits.ts';
 import { usableEpochs } from '../core/cluster/readiness.ts';
 import { safeNumber } from '../core/chain/registry.ts';
-import { base64, utf8 } from '../core/wire/bytes.ts';
+import { base64 } from '../core/wire/bytes.ts';
 import { unknownMember } from '../core/wire/json.ts';
+import { isPlainText } from '../core/wire/text.ts';
 import type { EpochChoice } from '../core/chain/epochs.ts';
 import type { Epoch } from '../core/identity.ts';
 import type { Kms } from '../core/kms.ts';
@@ -42,8 +43,8 @@ export const derive: Endpoint = { work, bodyBytesMax: DERIVE_BODY_BYTES_MAX };
 function parseDeriveRequest(request: JsonObject): DeriveRequest {
   if (unknownMember(request, ['path', 'context', 'length', 'epoch']) !== undefined) throw new Refusal('field_unknown');
   const { path, context = '', length = DERIVE_LENGTH_DEFAULT_BYTES, epoch } = request;
-  if (!isDerivationText(path, DERIVE_PATH_BYTES_MAX) || path === '') throw new Refusal('path_malformed');
-  if (!isDerivationText(context, DERIVE_CONTEXT_BYTES_MAX)) throw new Refusal('context_malformed');
+  if (!isPlainText(path, DERIVE_PATH_BYTES_MAX) || path === '') throw new Refusal('path_malformed');
+  if (!isPlainText(context, DERIVE_CONTEXT_BYTES_MAX)) throw new Refusal('context_malformed');
   // The platform's clients may send the length as a text of digits.
   const lengthBytes = typeof length === 'string' && /^\d{1,4}$/.test(length) ? Number(length) : length;
   if (typeof lengthBytes !== 'number' || !Number.isInteger(lengthBytes) || lengthBytes < 1 || lengthBytes > DERIVE_LENGTH_MAX_BYTES) {
@@ -57,11 +58,6 @@ function parseNamedEpoch(value: unknown): Epoch | 'current' | undefined {
   const epoch = parseEpoch(value);
   if (epoch === undefined) throw new Refusal('epoch_malformed');
   return epoch;
-}
-
-/** Well-formed Unicode without control characters, so that no two texts share their UTF-8 bytes. */
-function isDerivationText(value: unknown, bytesMax: number): value is string {
-  return typeof value === 'string' && value.isWellFormed() && !/\p{Cc}/u.test(value) && utf8(value).length <= bytesMax;
 }
 
 function epochFor({ view }: Kms, named: DeriveRequest['epoch'], appCreatedAtMs: number): Epoch {

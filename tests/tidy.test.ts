@@ -149,7 +149,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'lru-cache': ['core/auth', 'core/crypto/vault.ts'],
   'node:http': ['functions/server.ts', 'functions/incoming.ts', 'core/platform/egress.ts'],
   'node:net': ['functions/server.ts'],
-  'node:buffer': ['core/wire/bytes.ts', 'core/store/record.ts', 'core/store/stored.ts'],
+  'node:buffer': ['core/wire/bytes.ts', 'core/wire/text.ts', 'core/store/record.ts', 'core/store/store.ts', 'core/store/stored.ts'],
   'node:crypto': ['core/crypto/aead.ts', 'core/crypto/hmac.ts', 'core/ca/csr-policy.ts', 'core/cluster/keys.ts', 'core/client/keys.ts'],
 };
 

@@ -7,7 +7,8 @@ import { chooseEpoch } from '../chain/epochs.ts';
 import { Refusal } from '../errors.ts';
 import { parseEpoch } from '../identity.ts';
 import { DERIVE_CONTEXT_BYTES_MAX, DERIVE_LENGTH_DEFAULT_BYTES, DERIVE_LENGTH_MAX_BYTES, DERIVE_PATH_BYTES_MAX } from '../limits.ts';
-import { parseBase64, utf8 } from '../wire/bytes.ts';
+import { parseBase64 } from '../wire/bytes.ts';
+import { isPlainText } from '../wire/text.ts';
 import { AttemptFailed, KmsError } from './error.ts';
 import type { EpochChoice } from '../chain/epochs.ts';
 import type { ClusterView } from '../chain/registry.ts';
@@ -44,19 +45,13 @@ export interface DeriveRequest {
 
 /** Throws `bad_argument` for what every node would refuse. */
 export function deriveRequest(path: string, { context = '', length = DERIVE_LENGTH_DEFAULT_BYTES, epoch }: KeyOptions): DeriveRequest {
-  if (path === '' || !isDerivationText(path, DERIVE_PATH_BYTES_MAX))
-    throw badArgument(`path must be a text of 1 to ${DERIVE_PATH_BYTES_MAX}`);
-  if (!isDerivationText(context, DERIVE_CONTEXT_BYTES_MAX))
-    throw badArgument(`context must be a text of at most ${DERIVE_CONTEXT_BYTES_MAX}`);
+  if (path === '' || !isPlainText(path, DERIVE_PATH_BYTES_MAX)) throw badArgument(`path must be a text of 1 to ${DERIVE_PATH_BYTES_MAX}`);
+  if (!isPlainText(context, DERIVE_CONTEXT_BYTES_MAX)) throw badArgument(`context must be a text of at most ${DERIVE_CONTEXT_BYTES_MAX}`);
   if (!Number.isInteger(length) || length < 1 || length > DERIVE_LENGTH_MAX_BYTES)
     throw new KmsError('bad_argument', `length must be a whole number from 1 to ${DERIVE_LENGTH_MAX_BYTES}.`);
   const named = epoch === undefined || epoch === 'current' ? epoch : parseEpoch(epoch);
   if (epoch !== undefined && named === undefined) throw new KmsError('bad_argument', 'epoch must be the number of an epoch, or "current".');
   return { path, context, length, epoch: named };
-}
-
-function isDerivationText(value: unknown, bytesMax: number): boolean {
-  return typeof value === 'string' && value.isWellFormed() && !/\p{Cc}/u.test(value) && utf8(value).length <= bytesMax;
 }
 
 function badArgument(what: string): KmsError {

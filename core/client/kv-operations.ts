@@ -4,6 +4,7 @@
  */
 import { BATCH_OPERATIONS_MAX, KEY_BYTES_MAX, LIST_KEYS_MAX, OPERATORS_MAX, TTL_MS_MAX, VALUE_BYTES_MAX } from '../limits.ts';
 import { base64, utf8 } from '../wire/bytes.ts';
+import { isPlainText } from '../wire/text.ts';
 import { isJsonObject, unknownMember } from '../wire/json.ts';
 import { KmsError, printable } from './error.ts';
 import type { Json } from '../wire/json.ts';
@@ -85,7 +86,7 @@ export function wireOperation(operation: object): WireOperation {
 }
 
 function listOf({ prefix, limit, cursor }: ListOptions): WireOperation {
-  if (prefix !== undefined && !isText(prefix)) throw bad(`prefix must be a text of at most ${TEXT}.`);
+  if (prefix !== undefined && !isPlainText(prefix, KEY_BYTES_MAX)) throw bad(`prefix must be a text of at most ${TEXT}.`);
   if (limit !== undefined && !isWhole(limit, LIST_KEYS_MAX)) throw bad(`limit must be a whole number from 1 to ${LIST_KEYS_MAX}.`);
   if (cursor !== undefined && cursor !== null && !(typeof cursor === 'string' && /^[\w-]+$/.test(cursor)))
     throw bad('cursor must be what a page named, or null.');
@@ -103,15 +104,10 @@ export function isVersion(value: unknown): value is string {
   return typeof value === 'string' && /^[\w-]{22}$/.test(value);
 }
 
-/** Well-formed Unicode without control characters, of as many bytes as a key may have. */
-export function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.isWellFormed() && !/\p{Cc}/u.test(value) && utf8(value).length <= KEY_BYTES_MAX;
-}
-
 const TEXT = `${KEY_BYTES_MAX} bytes of well-formed UTF-8 without control characters`;
 
 function keyOf(key: unknown): string {
-  if (!isText(key) || key === '') throw bad(`key must be a text of 1 to ${TEXT}.`);
+  if (!isPlainText(key, KEY_BYTES_MAX) || key === '') throw bad(`key must be a text of 1 to ${TEXT}.`);
   return key;
 }
 

@@ -2,11 +2,12 @@
  * What a node answers to a batch (`docs/protocol.md` clause 13), read strictly against what was asked. The node has vouched for it by
  * then; that it is of this app and of these keys is checked here. Throws `AttemptFailed` for everything else.
  */
-import { VALUE_BYTES_MAX } from '../limits.ts';
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts';
 import { parseBase64 } from '../wire/bytes.ts';
+import { isPlainText } from '../wire/text.ts';
 import { isJsonObject } from '../wire/json.ts';
 import { AttemptFailed, printable } from './error.ts';
-import { isText, isVersion } from './kv-operations.ts';
+import { isVersion } from './kv-operations.ts';
 import type { AppId } from '../identity.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { Facts } from './error.ts';
@@ -119,7 +120,7 @@ function readValue(result: JsonObject): KvValue {
 function readPage(result: JsonObject, { prefix = '', limit = Infinity }: WireOperation): KvPage {
   const { keys, count, cursor } = result;
   const isPage = Array.isArray(keys) && keys.length === count && keys.length <= (limit as number);
-  if (!isPage || !keys.every((key) => isText(key) && key !== '' && key.startsWith(prefix as string)))
+  if (!isPage || !keys.every((key) => isPlainText(key, KEY_BYTES_MAX) && key !== '' && key.startsWith(prefix as string)))
     throw other('a page has other keys than were asked for');
   const texts: readonly string[] = keys;
   if (texts.some((key, index) => index > 0 && key <= (texts[index - 1] as string))) throw other('a page is not in order');

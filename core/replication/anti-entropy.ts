@@ -7,6 +7,7 @@ import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
 import { hex } from '../wire/bytes.ts';
 import { compare, cutOf, differences, wholeOf } from './digests.ts';
+import { areDisjoint, liesWithin } from './ranges.ts';
 import {
   decodeAckAnswer,
   decodeDigestAnswer,
@@ -25,7 +26,7 @@ import type { Peer, Peers } from '../cluster/peers.ts';
 import type { Pushes } from './pushes.ts';
 import type { FrameHandler } from '../cluster/sessions.ts';
 
-/** `complete`: this node holds all that the peer held. `skipped`: the two digests were of different epochs. */
+/** `complete`: this node holds all that the peer held, but for what is from the future. `skipped`: the two digests were of different epochs. */
 export type Outcome = 'complete' | 'incomplete' | 'skipped';
 
 export interface AntiEntropyCounts {
@@ -73,6 +74,8 @@ interface Round {
   isBasedThere: boolean;
   /** False once something could not be had, taken or noted. */
   isClean: boolean;
+  /** Whether records were left with the peer until their time has come: then it is not told that all is held here. */
+  hasFuture: boolean;
   /** The last is next: ranges are finished before others are begun, so little waits. */
   readonly waiting: Waiting[];
 }
@@ -102,7 +105,7 @@ export function createAntiEntropy(dependencies: AntiEntropyDependencies): AntiEn
     const [cursor, epoch] = [cursors.of(peer.wallet), store.digest()?.epoch];
     if (!cursor || epoch === undefined) return undefined;
     const whole: Waiting = { range: { from: undefined, to: undefined }, form: 'whole' };
-    const state = { theirThrough: undefined, isBasedThere: false, isClean: true, waiting: [whole] };
+    const state = { theirThrough: undefined, isBasedThere: false, isClean: true, hasFuture: false, waiting: [whole] };
     return { cursor, epoch, incarnation: store.incarnation(), through: store.sequence(), ...state };
   }
 
@@ -147,7 +150,8 @@ export function createAntiEntropy(dependencies: AntiEntropyDependencies): AntiEn
   /** The peer has nothing in that range: it lacks all, of which as much as can be noted is owed now. */
   function oweAll(round: Round, digest: Digest, range: TimeRange): void {
     const sequences: number[] = [];
-    for (const { sequence } of digest.records(range)) if (sequences.push(sequence) > limits.OWED_PER_PEER_MAX) break;
+    const room = limits.OWED_PER_PEER_MAX - round.cursor.owed.size;
+    for (const { sequence } of digest.records(range)) if (sequences.push(sequence) > room) break;
     owe(round, sequences);
   }
 
@@ -158,6 +162,7 @@ export function createAntiEntropy(dependencies: AntiEntropyDependencies): AntiEn
     const taken = intake.takeAnswer(cursor.wallet, received.records);
     counts.found += taken.stored;
     if (taken.refused > 0 || !received.isWhole) round.isClean = false;
+    if (taken.future > 0) round.hasFuture = true;
     waiting.push(...asked.slice(received.taken).toReversed());
     for (const range of received.unlisted) waiting.push({ range, form: 'list' });
     for (const { range, theirs } of received.cuts.flatMap((cut) => differences(digest, cut))) {
@@ -180,6 +185,7 @@ export function createAntiEntropy(dependencies: AntiEntropyDependencies): AntiEn
       if (!still || met !== round.cursor || received.epoch !== round.epoch) return false;
       if (received.taken < 1 || received.taken > question.parts.length)
         throw new Refusal('peer_answer_odd', `it took ${received.taken} of ${question.parts.length} parts`);
+      requireWithin(received, question.parts);
       round.theirThrough ??= received.sequence;
       round.isBasedThere = received.isBased;
       learn(round, still, question, received);
@@ -201,8 +207,8 @@ export function createAntiEntropy(dependencies: AntiEntropyDependencies): AntiEn
   }
 
   /** All was compared: the peer is told so when it does not know, and gets what it lacks. */
-  async function finish(peer: Peer, { cursor, through, theirThrough, isBasedThere }: Round): Promise<void> {
-    if (!isBasedThere && theirThrough !== undefined) await acknowledge(peer, cursor.incarnation, theirThrough);
+  async function finish(peer: Peer, { cursor, through, theirThrough, isBasedThere, hasFuture }: Round): Promise<void> {
+    if (!isBasedThere && !hasFuture && theirThrough !== undefined) await acknowledge(peer, cursor.incarnation, theirThrough);
     await pushes.push(peer);
     if (cursors.of(peer.wallet) === cursor && cursors.missingFrom(cursor) > through) cursors.base(cursor, through);
   }
@@ -221,4 +227,11 @@ export function createAntiEntropy(dependencies: AntiEntropyDependencies): AntiEn
     acknowledge,
     counts: () => ({ ...counts }),
   };
+}
+
+/** What a peer says differs lies in what it was asked and took, each time once: otherwise a small answer would cost much work. */
+function requireWithin({ taken, cuts, unlisted }: DigestAnswer, parts: readonly DigestPart[]): void {
+  const ranges = [...cuts, ...unlisted];
+  if (!areDisjoint(ranges) || !liesWithin(ranges, parts.slice(0, taken)))
+    throw new Refusal('peer_answer_odd', 'ranges that were not asked');
 }

@@ -4,10 +4,9 @@
  * by the chain's word, what is here is all there is. Keys and certificates do not wait for this.
  */
 import { Refusal } from '../errors.ts';
-import { DATA_TICK_MS_MAX } from '../limits.ts';
+import { CATCH_UP_MS_MAX, CATCH_UP_TURN_MS, DATA_TICK_MS_MAX } from '../limits.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock, Log } from '../ports.ts';
-import type { Store } from '../store/interface.ts';
 import type { AntiEntropy } from './anti-entropy.ts';
 import type { Cursors } from './cursors.ts';
 import type { Membership } from './membership.ts';
@@ -27,7 +26,6 @@ export interface CatchUp {
 }
 
 export interface CatchUpDependencies {
-  readonly store: Pick<Store, 'sequence'>;
   readonly cursors: Cursors;
   readonly pushes: Pushes;
   readonly snapshots: Snapshots;
@@ -38,12 +36,23 @@ export interface CatchUpDependencies {
   readonly log: Log;
 }
 
+interface Turn {
+  readonly number: number;
+  readonly sinceMs: number;
+  /** When a page last came from it. */
+  readonly progressMs: number;
+  readonly puller: Wallet | undefined;
+}
+
 export function createCatchUp(dependencies: CatchUpDependencies): CatchUp {
-  const { store, cursors, pushes, snapshots, antiEntropy, membership, peers, clock, log } = dependencies;
+  const { cursors, pushes, snapshots, antiEntropy, membership, peers, clock, log } = dependencies;
   /** The incarnation of each member whose records were all taken. */
   const passed = new Map<Wallet, string>();
+  /** Since when a pass of each member is wanted. */
+  const wantedSinceMs = new Map<Wallet, number>();
   let gate: DataGate = waiting('before the first tick');
-  let turn = 0;
+  /** Who is asked first, since when, and whose snapshot is begun. */
+  let turn: Turn = { number: 0, sinceMs: 0, progressMs: 0, puller: undefined };
 
   const isReady = ({ wallet }: { readonly wallet: Wallet }) => cursors.of(wallet)?.isReady ?? false;
 
@@ -56,36 +65,56 @@ export function createCatchUp(dependencies: CatchUpDependencies): CatchUp {
   async function passOver(peer: Peer, untilMs: number): Promise<string | undefined> {
     const of = cursors.of(peer.wallet)?.incarnation;
     if (passed.size > 0) return (await antiEntropy.reconcile(peer)) === 'complete' ? of : undefined;
-    const pulled = await snapshots.pull(peer, untilMs);
+    const bytes = snapshots.bytes();
+    const pulled = await snapshots.pull(peer, untilMs).finally(() => {
+      if (snapshots.bytes() > bytes) turn = { ...turn, progressMs: clock.elapsedMs() };
+    });
     if (!pulled?.isWhole) return undefined;
-    await antiEntropy.acknowledge(peer, pulled.of, pulled.through);
+    if (!pulled.hasFuture) await antiEntropy.acknowledge(peer, pulled.of, pulled.through);
     return pulled.of;
   }
 
-  /** Ready members first, and another one first after a turn that brought nothing: a peer that never ends holds up nobody else. */
+  /** Ready members first, and another of them first after each turn: a peer that never ends holds up nobody else. */
   function inTurn(): Peer[] {
     const due = peers.due();
-    const first = turn % Math.max(1, due.length);
+    const nowMs = clock.elapsedMs();
+    const isOver = nowMs - turn.progressMs >= CATCH_UP_TURN_MS || nowMs - turn.sinceMs >= CATCH_UP_MS_MAX;
+    if (isOver) turn = { number: turn.number + 1, sinceMs: nowMs, progressMs: nowMs, puller: undefined };
+    const first = turn.number % Math.max(1, due.length);
     return [...due.slice(first), ...due.slice(0, first)].toSorted((a, b) => Number(isReady(b)) - Number(isReady(a)));
   }
 
+  /** One snapshot at a time: who fails for a while keeps its turn, or what came so far would be pulled again from somebody else. */
+  function isForAnother({ wallet }: Peer): boolean {
+    if (passed.size > 0) return false;
+    const { puller } = turn;
+    if (puller === undefined || !cursors.of(puller)) turn = { ...turn, puller: wallet };
+    return turn.puller !== wallet;
+  }
+
   async function passOverAll(untilMs: number): Promise<void> {
-    const sequence = store.sequence();
     for (const peer of inTurn()) {
-      if (hasPassed(peer.wallet)) continue;
+      if (hasPassed(peer.wallet) || isForAnother(peer)) continue;
       if (clock.elapsedMs() >= untilMs) return;
+      if (!wantedSinceMs.has(peer.wallet)) wantedSinceMs.set(peer.wallet, clock.elapsedMs());
       const incarnation = await withoutRefusal(passOver(peer, untilMs));
       if (incarnation !== undefined) passed.set(peer.wallet, incarnation);
-      else if (store.sequence() === sequence) turn += 1;
     }
+  }
+
+  /** A ready member that does not let a newcomer finish, while another one did: its records come by anti-entropy, if they come. */
+  function isGivenUp(wallet: Wallet): boolean {
+    const waitedMs = clock.elapsedMs() - (wantedSinceMs.get(wallet) ?? Infinity);
+    return waitedMs >= CATCH_UP_MS_MAX && peers.due().some((other) => isReady(other) && hasPassed(other.wallet));
   }
 
   /** `undefined` when nothing is missing. */
   async function missing(): Promise<string | undefined> {
     const ready = peers.due().filter(isReady);
-    const unpassed = (ready.length > 0 ? ready.map(({ wallet }) => wallet) : membership.others()).filter((wallet) => !hasPassed(wallet));
+    const wanted = ready.length > 0 ? ready.map(({ wallet }) => wallet) : membership.others();
+    const unpassed = wanted.filter((wallet) => !hasPassed(wallet) && !isGivenUp(wallet));
     if (unpassed.length > 0) return `records of ${unpassed.length} members, ${unpassed[0]} among them`;
-    const [last] = ready;
+    const last = ready.find(({ wallet }) => hasPassed(wallet));
     if (!last || (await withoutRefusal(antiEntropy.reconcile(last))) === 'complete') return undefined;
     return `a comparison with ${last.wallet}`;
   }
@@ -102,6 +131,7 @@ export function createCatchUp(dependencies: CatchUpDependencies): CatchUp {
     },
     restart() {
       passed.clear();
+      wantedSinceMs.clear();
       gate = waiting('forgotten');
     },
   };

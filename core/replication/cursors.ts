@@ -5,6 +5,7 @@
  */
 import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
+import { createRate } from '../auth/rate.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { NackReason, Store, StoredRecord } from '../store/interface.ts';
@@ -42,7 +43,7 @@ interface Sample {
 }
 
 export interface Cursors {
-  /** The peer speaks as that incarnation; what was known of another is forgotten. */
+  /** The peer speaks as that incarnation; what was known of another is forgotten. Throws `peer_answer_odd` for one that never stays. */
   meet(wallet: Wallet, incarnation: string): Cursor;
   of(wallet: Wallet): Cursor | undefined;
   /** Forgets all peers but these. */
@@ -87,6 +88,11 @@ export interface CursorsDependencies {
 export function createCursors({ store, clock, random, log }: CursorsDependencies): Cursors {
   const cursors = new Map<Wallet, Cursor>();
   const listeners = new Set<() => void>();
+  const boots = createRate(clock, {
+    perSecond: limits.INCARNATIONS_PER_SECOND,
+    burst: limits.INCARNATIONS_BURST,
+    keysMax: limits.OPERATORS_MAX,
+  });
 
   function announce(): void {
     for (const listener of listeners) listener();
@@ -95,6 +101,7 @@ export function createCursors({ store, clock, random, log }: CursorsDependencies
   function meet(wallet: Wallet, incarnation: string): Cursor {
     const known = cursors.get(wallet);
     if (known?.incarnation === incarnation) return known;
+    if (!boots.take(wallet)) throw new Refusal('peer_answer_odd', 'another incarnation again');
     const floor = store.sequence();
     const cursor: Cursor = {
       ...{ wallet, incarnation, floor, acked: floor, isBased: floor === 0, isReady: false },
@@ -145,7 +152,11 @@ export function createCursors({ store, clock, random, log }: CursorsDependencies
       for (const wallet of cursors.keys()) if (!wallets.includes(wallet)) cursors.delete(wallet);
     },
     overflow,
-    holders: (record) => [...cursors.values()].filter((cursor) => holds(cursor, record)).length,
+    holders(record) {
+      let count = 0;
+      for (const cursor of cursors.values()) if (holds(cursor, record)) count += 1;
+      return count;
+    },
     advance(cursor, through) {
       cursor.acked = Math.max(cursor.acked, through);
       if (cursor.refused.size > limits.OWED_PER_PEER_MAX) overflow(cursor);

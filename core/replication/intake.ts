@@ -15,8 +15,9 @@ export type NackCounts = Partial<Record<NackReason, number>>;
 export interface Taken {
   /** How many changed something here. */
   readonly stored: number;
-  /** How many this node could not take, for a reason that may pass. */
+  /** How many this node could not take, for a reason that may pass; and those that are too far in the future yet. */
   readonly refused: number;
+  readonly future: number;
 }
 
 export interface Intake {
@@ -64,8 +65,9 @@ export function createIntake({ store, clock, log, onStored }: IntakeDependencies
       const reasons = verdicts.flatMap((verdict) => (verdict.kind === 'refused' ? [verdict.reason] : []));
       if (reasons.includes('bad_record')) throw new Refusal('peer_answer_odd', 'a record of it does not open');
       // Two records with one dot or time: whoever made them lied, and it need not be who holds one of them. Nothing else waits for it.
-      const refused = reasons.filter((reason) => reason !== 'equivocation').length;
-      return { stored: verdicts.filter(({ kind }) => kind === 'stored').length, refused };
+      const refused = reasons.filter((reason) => !['equivocation', 'future_record'].includes(reason)).length;
+      const future = reasons.filter((reason) => reason === 'future_record').length;
+      return { stored: verdicts.filter(({ kind }) => kind === 'stored').length, refused, future };
     },
     refusedOf: (peer) => counts.get(peer) ?? {},
     retain(wallets) {

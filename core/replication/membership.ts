@@ -26,11 +26,15 @@ export interface MembershipDependencies {
   readonly clock: Clock;
 }
 
+/** Seeing the members less often than this would miss one that left, and returns before it has to forget its records. */
+const BLIND_MS_MAX = MESSAGE_LIFETIME_MS - MEMBERSHIP_GRACE_MS;
+
 export function createMembership({ self, view, clock }: MembershipDependencies): Membership {
   let live: ReadonlySet<Wallet> = new Set();
   let confirmed: unknown;
   let firstSeenMs: number | undefined;
   let selfSeenMs: number | undefined;
+  let observedAtMs = -Infinity;
   const lastSeenMs = new Map<Wallet, number>();
 
   /** The set of the newest block that could be read. */
@@ -44,12 +48,19 @@ export function createMembership({ self, view, clock }: MembershipDependencies):
 
   const others = () => [...current()].filter((wallet) => wallet !== self);
 
+  /** Who came and went meanwhile is not known: those of before may still count, and all is watched anew. */
+  function beBlind(elapsedMs: number): void {
+    firstSeenMs = elapsedMs;
+    for (const wallet of lastSeenMs.keys()) lastSeenMs.set(wallet, elapsedMs);
+  }
+
   return {
     observe() {
       const blocks = usableBlocks(view);
       if (!blocks) return true;
       const elapsedMs = clock.elapsedMs();
-      firstSeenMs ??= elapsedMs;
+      if (elapsedMs - observedAtMs > BLIND_MS_MAX) beBlind(elapsedMs);
+      observedAtMs = elapsedMs;
       for (const wallet of others()) lastSeenMs.set(wallet, elapsedMs);
       for (const [wallet, seenMs] of lastSeenMs) if (elapsedMs - seenMs > MESSAGE_LIFETIME_MS) lastSeenMs.delete(wallet);
       const isLive = operatorOf(blocks.confirmed, self)?.live ?? false;

@@ -5,6 +5,7 @@
 import { Refusal } from '../errors.ts';
 import { DATA_FRAME_ITEMS_MAX, DIGEST_PARTS_MAX } from '../limits.ts';
 import { decodeCborMap, encodeCbor, readCount, readList, readMap, readText } from '../wire/cbor.ts';
+import { areDisjoint } from './ranges.ts';
 import {
   hexBytes,
   idBytes,
@@ -43,6 +44,8 @@ export interface DeltaAnswer {
   readonly isReady: boolean;
   readonly refused: readonly { readonly index: number; readonly reason: NackReason }[];
   readonly superseded: readonly { readonly index: number; readonly version: string }[];
+  /** Those that won over the superseded ones, as far as the frame goes. */
+  readonly records: readonly TravellingRecord[];
   readonly wanted: readonly number[];
 }
 
@@ -119,13 +122,14 @@ export function decodeDelta(payload: Uint8Array): Delta {
   return { incarnation: readIncarnation(map, 'incarnation'), records: readRecords(map), offers: readOffers(map, DATA_FRAME_ITEMS_MAX) };
 }
 
-export function encodeDeltaAnswer({ incarnation, isReady, refused, superseded, wanted }: DeltaAnswer): Uint8Array {
-  return encodeCbor({ incarnation: hexBytes(incarnation), ready: isReady, refused, superseded, wanted });
+export function encodeDeltaAnswer({ incarnation, isReady, refused, superseded, records, wanted }: DeltaAnswer): Uint8Array {
+  const answer = { incarnation: hexBytes(incarnation), ready: isReady, refused, superseded, wanted };
+  return encodeCbor({ ...answer, records: records.map(plainRecord) });
 }
 
 /** What a delta of so many records and offers can be answered with. */
 export function decodeDeltaAnswer(payload: Uint8Array, { records, offers }: Delta): DeltaAnswer {
-  const map = decodeCborMap(payload, ['incarnation', 'ready', 'refused', 'superseded', 'wanted']);
+  const map = decodeCborMap(payload, ['incarnation', 'ready', 'refused', 'superseded', 'records', 'wanted']);
   return {
     incarnation: readIncarnation(map, 'incarnation'),
     isReady: readFlag(map, 'ready'),
@@ -137,6 +141,7 @@ export function decodeDeltaAnswer(payload: Uint8Array, { records, offers }: Delt
       const entry = readMap(item, ['index', 'version']);
       return { index: readIndex(entry.get('index'), records.length), version: readVersion(entry) };
     }),
+    records: readRecords(map),
     wanted: readList(map, 'wanted', offers.length, (item) => readIndex(item, offers.length)),
   };
 }
@@ -195,11 +200,9 @@ export function encodeDigestRequest({ incarnation, epoch, parts }: DigestRequest
 
 export function decodeDigestRequest(payload: Uint8Array): DigestRequest {
   const map = decodeCborMap(payload, ['incarnation', 'epoch', 'parts']);
-  return {
-    incarnation: readIncarnation(map, 'incarnation'),
-    epoch: readEpoch(map, 'epoch'),
-    parts: readList(map, 'parts', DIGEST_PARTS_MAX, readPart),
-  };
+  const parts = readList(map, 'parts', DIGEST_PARTS_MAX, readPart);
+  if (!areDisjoint(parts)) throw new Refusal('frame_malformed', 'parts that overlap');
+  return { incarnation: readIncarnation(map, 'incarnation'), epoch: readEpoch(map, 'epoch'), parts };
 }
 
 export function encodeDigestAnswer(answer: DigestAnswer): Uint8Array {

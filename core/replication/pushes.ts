@@ -7,8 +7,7 @@ import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
 import { createRate } from '../auth/rate.ts';
 import { recordBytes } from './fields.ts';
-import { decodeAck, decodeDelta, decodeDeltaAnswer, encodeAckAnswer, encodeDelta, encodeDeltaAnswer } from './messages.ts';
-import type { Operator } from '../chain/registry.ts';
+import { decodeDeltaAnswer, encodeDelta } from './messages.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Offer, Store, StoredRecord } from '../store/interface.ts';
@@ -17,14 +16,11 @@ import type { Cursor, Cursors } from './cursors.ts';
 import type { Delta, DeltaAnswer } from './messages.ts';
 import type { Intake } from './intake.ts';
 import type { Peer, Peers } from '../cluster/peers.ts';
-import type { FrameHandler } from '../cluster/sessions.ts';
 
 export interface Pushes {
-  /** What a peer's deltas and cursors are answered with. */
-  readonly handlers: Readonly<Record<'delta' | 'ack', FrameHandler>>;
-  /** To every peer that may be dialled now, all at once. */
+  /** To every peer that may be dialled now, all at once, but for those to whom something is under way: it goes on with what is new. */
   pushAll(): Promise<void>;
-  /** Until that peer has everything, or fails: then it is for a later call. Says hello first to one not met yet. */
+  /** Until that peer has everything, fails, or has had its time: then it is for a later call. Says hello first to one not met yet. */
   push(peer: Peer): Promise<void>;
   /** Asks for the peer's incarnation and whether it serves. Throws what `peers.call` does. */
   greet(peer: Peer): Promise<void>;
@@ -39,7 +35,8 @@ export interface PushesDependencies {
   readonly peers: Peers;
   readonly clock: Clock;
   readonly log: Log;
-  readonly isReady: () => boolean;
+  /** A flight has had its time, and something is left. */
+  readonly onMore: () => void;
 }
 
 /** A delta with what its entries are here. */
@@ -54,13 +51,15 @@ interface Outgoing extends Delta {
 
 /** Work that belongs to a request may die with it: then `beatMs` stands still. */
 interface Flight {
+  readonly sinceMs: number;
   beatMs: number;
   ended: Promise<void>;
 }
 
 const FLIGHT_MS_MAX = limits.PEER_MS_MAX + 1_000;
 
-export function createPushes({ store, cursors, intake, peers, clock, log, isReady }: PushesDependencies): Pushes {
+export function createPushes(dependencies: PushesDependencies): Pushes {
+  const { store, cursors, intake, peers, clock, log, onMore } = dependencies;
   const flights = new Map<Wallet, Flight>();
   const superseded = new WeakMap<StoredRecord, string>();
   const logged = createRate(clock, {
@@ -129,6 +128,7 @@ export function createPushes({ store, cursors, intake, peers, clock, log, isRead
     const blamed = answer.refused.find(({ reason }) => reason !== 'unknown_epoch');
     if (blamed && logged.take(cursor.wallet))
       log('records.nacked', { peer: cursor.wallet, reason: blamed.reason, count: answer.refused.length });
+    intake.takeAnswer(cursor.wallet, answer.records);
     for (const { index, version } of answer.superseded) superseded.set(delta.wholes[index] as StoredRecord, version);
     const wanted = answer.wanted.map((index) => (delta.offered[index] as StoredRecord).sequence);
     const isNoted = cursors.owe(cursor, wanted);
@@ -161,21 +161,32 @@ export function createPushes({ store, cursors, intake, peers, clock, log, isRead
         const delta = compose(cursor);
         if (delta.records.length + delta.offers.length === 0) return cursors.advance(cursor, delta.through);
         flight.beatMs = clock.elapsedMs();
-        goesOn = await send(peer, cursor, delta, isMine);
+        goesOn = (await send(peer, cursor, delta, isMine)) && !isOver(flight);
       }
     } catch (error) {
       // Back-off and the log line are the business of `peers`; a later push finds what is missing.
       if (!(error instanceof Refusal)) throw error;
     } finally {
       if (isMine()) flights.delete(peer.wallet);
+      if (isOver(flight) && hasWork(peer)) onMore();
     }
   }
 
   function launch(peer: Peer): Promise<void> {
-    const flight: Flight = { beatMs: clock.elapsedMs(), ended: Promise.resolve() };
+    const nowMs = clock.elapsedMs();
+    const flight: Flight = { sinceMs: nowMs, beatMs: nowMs, ended: Promise.resolve() };
     flights.set(peer.wallet, flight);
     flight.ended = fly(peer, flight);
     return flight.ended;
+  }
+
+  /** Whoever waits for it has waited long enough; what is left goes with the next one. */
+  function isOver({ sinceMs }: Flight): boolean {
+    return clock.elapsedMs() - sinceMs >= limits.DATA_TICK_MS_MAX;
+  }
+
+  function isAlive(flight: Flight | undefined): boolean {
+    return flight !== undefined && flight.beatMs + FLIGHT_MS_MAX > clock.elapsedMs();
   }
 
   function hasWork(peer: Peer): boolean {
@@ -193,33 +204,10 @@ export function createPushes({ store, cursors, intake, peers, clock, log, isRead
     if (hasWork(peer)) await launch(peer);
   }
 
-  async function answerDelta({ wallet }: Operator, payload: Uint8Array): Promise<Uint8Array> {
-    const { incarnation, records, offers } = decodeDelta(payload);
-    cursors.meet(wallet, incarnation);
-    const verdicts = intake.merge(wallet, records);
-    return encodeDeltaAnswer({
-      incarnation: store.incarnation(),
-      isReady: isReady(),
-      refused: verdicts.flatMap((verdict, index) => (verdict.kind === 'refused' ? [{ index, reason: verdict.reason }] : [])),
-      superseded: verdicts.flatMap((verdict, index) =>
-        verdict.kind === 'superseded' && verdict.isConcurrent ? [{ index, version: verdict.version }] : [],
-      ),
-      wanted: offers.flatMap((offer, index) => (store.has(offer) ? [] : [index])),
-    });
-  }
-
-  /** What is said of an earlier incarnation of this store says nothing of this one. */
-  async function answerAck({ wallet }: Operator, payload: Uint8Array): Promise<Uint8Array> {
-    const { incarnation, of, through } = decodeAck(payload);
-    const cursor = cursors.meet(wallet, incarnation);
-    if (of === store.incarnation()) cursors.base(cursor, through);
-    return encodeAckAnswer(store.incarnation());
-  }
-
   return {
-    handlers: { delta: answerDelta, ack: answerAck },
     async pushAll() {
-      await Promise.all(peers.due().map(push));
+      const free = peers.due().filter((peer) => !isAlive(flights.get(peer.wallet)) && hasWork(peer));
+      await Promise.all(free.map(launch));
     },
     push,
     greet,

@@ -1,6 +1,7 @@
 /**
  * How many nodes hold a write (`docs/protocol.md` clause 13.5), as far as their answers say: never more than that.
  */
+import { versionOf } from '../store/stored.ts';
 import { endOf } from './pushes.ts';
 import type { Clock } from '../ports.ts';
 import type { Store, StoredRecord } from '../store/interface.ts';
@@ -29,16 +30,27 @@ export interface ReplicasDependencies {
 }
 
 export function createReplicas({ store, cursors, pushes, membership, clock }: ReplicasDependencies): Replicas {
-  function count(records: readonly StoredRecord[]): ReplicaCount {
+  /** A peer's word that a later record won is believed once that record has come. */
+  function winnerOver(record: StoredRecord, held: StoredRecord | undefined): string | undefined {
+    const lost = store.lostTo(record);
+    if (lost !== undefined || pushes.supersededBy(record) === undefined) return lost;
+    const isFromElsewhere = held !== undefined && held !== record && held.incarnation !== store.incarnation();
+    return isFromElsewhere ? versionOf(store.offerOf(held).id) : undefined;
+  }
+
+  function count(records: readonly StoredRecord[]): ReplicaCount & { readonly isSettled: boolean } {
     const superseded = new Map<StoredRecord, string>();
     let replicas = 1 + membership.others().length;
+    let isSettled = true;
     for (const record of records) {
-      const version = store.lostTo(record) ?? pushes.supersededBy(record);
+      const held = store.held(record.appId, record.key);
+      const version = winnerOver(record, held);
       if (version !== undefined) superseded.set(record, version);
+      else if (pushes.supersededBy(record) !== undefined) isSettled = false;
       // Who holds what followed it here needs it no more.
-      replicas = Math.min(replicas, 1 + cursors.holders(store.held(record.appId, record.key) ?? record));
+      replicas = Math.min(replicas, 1 + cursors.holders(held ?? record));
     }
-    return { replicas, superseded };
+    return { replicas, superseded, isSettled };
   }
 
   function nextMove(): { readonly moved: Promise<void>; readonly stop: () => void } {
@@ -52,7 +64,8 @@ export function createReplicas({ store, cursors, pushes, membership, clock }: Re
       for (;;) {
         const standing = count(records);
         const leftMs = untilMs - clock.elapsedMs();
-        if (standing.replicas >= Math.min(wanted, 1 + membership.others().length) || leftMs <= 0) return standing;
+        const isEnough = standing.replicas >= Math.min(wanted, 1 + membership.others().length) && standing.isSettled;
+        if (isEnough || leftMs <= 0) return { replicas: standing.replicas, superseded: standing.superseded };
         const { moved, stop } = nextMove();
         await endOf(moved, leftMs, clock).finally(stop);
       }

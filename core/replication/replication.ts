@@ -5,6 +5,7 @@
 import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
 import { usableBlocks } from '../chain/view.ts';
+import { createAnswers } from './answers.ts';
 import { createAntiEntropy } from './anti-entropy.ts';
 import { createCatchUp, withoutRefusal } from './catch-up.ts';
 import { createCursors } from './cursors.ts';
@@ -28,7 +29,7 @@ import type { FrameHandler } from '../cluster/sessions.ts';
 
 export interface Replication {
   readonly handlers: Readonly<Record<DataFrameType, FrameHandler>>;
-  /** Single-flight and bounded; what takes longer goes on behind it. */
+  /** Bounded; talking with peers is single-flight, and goes on behind it when it takes longer. */
   tick(): Promise<void>;
   /** The store has changed: peers are told at once, with what else changes within a few milliseconds. */
   wake(): void;
@@ -62,10 +63,11 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
   const isReady = () => catchUp.gate().kind === 'serving';
   const cursors = createCursors({ store, clock, random, log });
   const intake = createIntake({ store, clock, log, onStored: wake });
-  const pushes = createPushes({ store, cursors, intake, peers, clock, log, isReady });
+  const pushes = createPushes({ store, cursors, intake, peers, clock, log, onMore: wake });
+  const answers = createAnswers({ store, cursors, intake, isReady });
   const antiEntropy = createAntiEntropy({ store, cursors, pushes, intake, peers, isReady });
   const snapshots = createSnapshots({ store, cursors, intake, peers, clock, isReady });
-  const catchUp = createCatchUp({ store, cursors, pushes, snapshots, antiEntropy, membership, peers, clock, log });
+  const catchUp = createCatchUp({ cursors, pushes, snapshots, antiEntropy, membership, peers, clock, log });
   const rounds = createRounds({ store, cursors, pushes, antiEntropy, peers, clock, random });
   const replicas = createReplicas({ store, cursors, pushes, membership, clock });
   const background = new Set<Promise<void>>();
@@ -123,21 +125,26 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
     await Promise.all(unready.map((peer) => withoutRefusal(pushes.greet(peer))));
   }
 
-  async function runTick(): Promise<void> {
+  /** What no peer can hold up. */
+  async function keepHouse(): Promise<void> {
     if (!membership.observe()) forget();
     cursors.retain(membership.others());
     intake.retain(membership.others());
     maintain();
+  }
+
+  async function talk(): Promise<void> {
     await Promise.all([pushes.pushAll(), greetUnready(), keepUp()]);
   }
 
   return {
-    handlers: { ...pushes.handlers, snapshot: snapshots.handler, digest: antiEntropy.handler },
+    handlers: { ...answers, snapshot: snapshots.handler, digest: antiEntropy.handler },
     async tick() {
+      await begin(keepHouse());
       const nowMs = clock.elapsedMs();
       if (runningSinceMs !== undefined && nowMs - runningSinceMs < limits.TICK_MS_MAX) return;
       runningSinceMs = nowMs;
-      const run = runTick().finally(() => {
+      const run = talk().finally(() => {
         if (runningSinceMs === nowMs) runningSinceMs = undefined;
       });
       await endOf(begin(run), limits.DATA_TICK_MS_MAX, clock);

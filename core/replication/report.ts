@@ -58,11 +58,13 @@ function refusedBy({ refused }: Cursor): NackCounts {
   return counts;
 }
 
-/** Changes that the peer has not taken: those after its cursor, but for its own, and those that it lacks or refused. */
+/** Changes that the peer has not taken: those after its cursor, but for its own, and those that it lacks or refused. Looks at so many. */
 function lagOf(store: Store, cursor: Cursor | undefined): number {
   let count = cursor ? cursor.owed.size + cursor.refused.size : 0;
+  let looks = 0;
   for (const { incarnation } of store.changes(cursor?.acked ?? 0)) {
-    if (count >= LAG_COUNTED_MAX) return LAG_COUNTED_MAX;
+    if (looks >= LAG_COUNTED_MAX) break;
+    looks += 1;
     if (incarnation !== cursor?.incarnation) count += 1;
   }
   return Math.min(count, LAG_COUNTED_MAX);

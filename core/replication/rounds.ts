@@ -1,6 +1,6 @@
 /**
- * When anti-entropy runs, and with whom (`docs/protocol.md` clause 13.7): one peer at a time, at random times and of random choice; at
- * once with one that is new, or answers again. Only with a peer that has taken all pushes, or a round would find what is under way.
+ * When anti-entropy runs, and with whom (`docs/protocol.md` clause 13.7): at random times, with the peer whose last round is longest ago;
+ * at once with one that is new, or answers again. Only with a peer that has taken all pushes, or a round would find what is under way.
  */
 import { ANTI_ENTROPY_MAX_MS, ANTI_ENTROPY_MIN_MS } from '../limits.ts';
 import { withoutRefusal } from './catch-up.ts';
@@ -30,10 +30,17 @@ export interface RoundsDependencies {
 export function createRounds({ store, cursors, pushes, antiEntropy, peers, clock, random }: RoundsDependencies): Rounds {
   /** The incarnation of each peer that a round was had with since it last failed. */
   const compared = new Map<Wallet, string>();
+  /** When a round with a peer was last begun, whatever became of it. */
+  const begunAtMs = new Map<Wallet, number>();
   let dueAtMs = 0;
 
-  const isNew = ({ wallet }: Peer) => compared.get(wallet) !== cursors.of(wallet)?.incarnation;
-  const isBased = ({ wallet }: Peer) => cursors.of(wallet)?.isBased ?? false;
+  const lastOf = ({ wallet }: Peer) => begunAtMs.get(wallet) ?? -Infinity;
+
+  /** New since its last round, and not again so soon: a peer that is always new has its turn like the others. */
+  function isNew(peer: Peer): boolean {
+    const isOther = compared.get(peer.wallet) !== cursors.of(peer.wallet)?.incarnation;
+    return isOther && lastOf(peer) <= clock.elapsedMs() - ANTI_ENTROPY_MIN_MS;
+  }
 
   function drawn(): number {
     return (random.bytes(1)[0] ?? 0) / 256;
@@ -41,11 +48,9 @@ export function createRounds({ store, cursors, pushes, antiEntropy, peers, clock
 
   function choose(): Peer | undefined {
     const ready = peers.due().filter(({ wallet }) => cursors.of(wallet)?.isReady);
-    const fresh = ready.find(isNew);
-    if (fresh || clock.elapsedMs() < dueAtMs) return fresh;
-    const unbased = ready.filter((peer) => !isBased(peer));
-    const choice = unbased.length > 0 ? unbased : ready;
-    return choice[Math.floor(drawn() * choice.length)];
+    if (clock.elapsedMs() < dueAtMs) return ready.find(isNew);
+    dueAtMs = clock.elapsedMs() + ANTI_ENTROPY_MIN_MS + drawn() * (ANTI_ENTROPY_MAX_MS - ANTI_ENTROPY_MIN_MS);
+    return ready.toSorted((a, b) => lastOf(a) - lastOf(b))[0];
   }
 
   function hasTaken({ wallet }: Peer, through: number): boolean {
@@ -55,13 +60,14 @@ export function createRounds({ store, cursors, pushes, antiEntropy, peers, clock
 
   return {
     async next() {
+      for (const wallet of begunAtMs.keys()) if (!cursors.of(wallet)) begunAtMs.delete(wallet);
       for (const wallet of compared.keys()) if (!cursors.of(wallet) || peers.contact(wallet).failures > 0) compared.delete(wallet);
       const through = store.sequence();
       const peer = choose();
       if (!peer) return;
+      begunAtMs.set(peer.wallet, clock.elapsedMs());
       await pushes.push(peer);
       if (!hasTaken(peer, through)) return;
-      dueAtMs = clock.elapsedMs() + ANTI_ENTROPY_MIN_MS + drawn() * (ANTI_ENTROPY_MAX_MS - ANTI_ENTROPY_MIN_MS);
       const incarnation = cursors.of(peer.wallet)?.incarnation;
       const outcome = await withoutRefusal(antiEntropy.reconcile(peer));
       if (outcome && incarnation !== undefined) compared.set(peer.wallet, incarnation);

@@ -22,6 +22,8 @@ export interface Pulled {
   readonly of: string;
   readonly through: number;
   readonly isWhole: boolean;
+  /** Whether some were left with the peer until their time has come. */
+  readonly hasFuture: boolean;
 }
 
 export interface Snapshots {
@@ -49,6 +51,7 @@ interface Progress {
   readonly after: number;
   readonly through: number | undefined;
   readonly isWhole: boolean;
+  readonly hasFuture: boolean;
 }
 
 export function createSnapshots({ store, cursors, intake, peers, clock, isReady }: SnapshotsDependencies): Snapshots {
@@ -65,7 +68,7 @@ export function createSnapshots({ store, cursors, intake, peers, clock, isReady 
   function begun({ wallet: peer }: Peer): Progress {
     const progress = ongoing.get(peer);
     if (progress?.incarnation === store.incarnation()) return progress;
-    return { peer, incarnation: store.incarnation(), of: undefined, after: 0, through: undefined, isWhole: true };
+    return { peer, incarnation: store.incarnation(), of: undefined, after: 0, through: undefined, isWhole: true, hasFuture: false };
   }
 
   /** What came is taken before the next page is asked for. Throws `peer_answer_odd` for a snapshot that does not go on. */
@@ -76,10 +79,11 @@ export function createSnapshots({ store, cursors, intake, peers, clock, isReady 
     if (page.next !== undefined && (page.records.length === 0 || (goesOn && after <= before.after)))
       throw new Refusal('peer_answer_odd', 'a snapshot that does not go on');
     cursors.meet(before.peer, page.incarnation).isReady = page.isReady;
-    const { refused } = intake.takeAnswer(before.peer, page.records);
+    const { refused, future } = intake.takeAnswer(before.peer, page.records);
+    const hasFuture = (before.hasFuture && goesOn) || future > 0;
     const isWhole = (before.isWhole || !goesOn) && page.isWhole && refused === 0;
     pulledBytes += payload.length;
-    ongoing.set(before.peer, { ...before, of: page.incarnation, after, through: page.through, isWhole });
+    ongoing.set(before.peer, { ...before, of: page.incarnation, after, through: page.through, isWhole, hasFuture });
     return page;
   }
 
@@ -94,9 +98,9 @@ export function createSnapshots({ store, cursors, intake, peers, clock, isReady 
         const before = begun(peer);
         const page = await peers.call(peer, 'snapshot', encodeSnapshotRequest(before), (payload) => take(before, payload));
         if (page.next !== undefined) continue;
-        const isWhole = ongoing.get(peer.wallet)?.isWhole ?? false;
+        const { isWhole, hasFuture } = ongoing.get(peer.wallet) ?? { isWhole: false, hasFuture: false };
         ongoing.clear();
-        return { of: page.incarnation, through: page.through, isWhole };
+        return { of: page.incarnation, through: page.through, isWhole, hasFuture };
       }
       return undefined;
     },

@@ -2,6 +2,7 @@
  * Every order that records are kept in, changed in one place: by app and key, by sequence, by time with prints, by expiry and by death.
  * A record is in all of them that concern it, or in none.
  */
+import { RECORD_CHARGE_BYTES, RECORD_MEMORY_BYTES } from '../limits.ts';
 import { compareTimes, rankOfTime } from './clock.ts';
 import { createChangeLog } from './log.ts';
 import { createNamespace } from './namespace.ts';
@@ -39,6 +40,8 @@ export interface Indexes {
   /** From now on prints are made by this one; all of them are made anew. */
   printWith(printer: Printer): void;
   totalBytes(): number;
+  /** What all of it takes in memory, about. */
+  memoryBytes(): number;
   aliveCount(): number;
   clear(): void;
 }
@@ -116,6 +119,7 @@ export function createIndexes(): Indexes {
       orders = { ...orders, byTime };
     },
     totalBytes: () => totalBytes,
+    memoryBytes: () => totalBytes + orders.bySequence.size() * (RECORD_MEMORY_BYTES - RECORD_CHARGE_BYTES),
     aliveCount: () => aliveCount,
     clear() {
       namespaces.clear();

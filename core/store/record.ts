@@ -11,6 +11,7 @@ import { openBytes, sealBytes, AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from '../crypt
 import { KEY_BYTES_MAX } from '../limits.ts';
 import { parseAppId, parseWallet } from '../identity.ts';
 import { concat, equalBytes, hex, parseUtf8, utf8 } from '../wire/bytes.ts';
+import { isPlainText } from '../wire/text.ts';
 import type { AppId, Epoch } from '../identity.ts';
 import type { Random } from '../ports.ts';
 import type { HybridTime } from './clock.ts';
@@ -64,6 +65,11 @@ const APP_AT = EXPIRES_AT + 8;
 const COMMITMENT_AT = APP_AT + 32;
 const KEY_AT = COMMITMENT_AT + COMMITMENT_BYTES;
 
+/** Well-formed Unicode without control characters, 1 to 512 bytes of UTF-8: what an app may name, and so all that a peer may. */
+export function isKey(text: string): boolean {
+  return text !== '' && isPlainText(text, KEY_BYTES_MAX);
+}
+
 /** Fields of fixed length first, big-endian, then the key in UTF-8: one encoding for one header. */
 export function encodeHeader(header: Header): Uint8Array {
   return encodeFields(header, header.commitment);
@@ -98,7 +104,7 @@ export function decodeHeader(bytes: Uint8Array): Header | undefined {
   const expiresAtMs = safeCount(view.getBigUint64(EXPIRES_AT));
   const appId = parseAppId(BigInt(`0x${hex(bytes.subarray(APP_AT, COMMITMENT_AT))}`));
   const origin = parseWallet(hex(bytes.subarray(ORIGIN_AT, EXPIRES_AT)));
-  if (!kind || key === undefined || appId === undefined || !origin) return undefined;
+  if (!kind || key === undefined || !isKey(key) || appId === undefined || !origin) return undefined;
   if (counter === undefined || ms === undefined || expiresAtMs === undefined) return undefined;
   const commitment = bytes.slice(COMMITMENT_AT, KEY_AT);
   if (kind === 'tombstone' && (expiresAtMs !== 0 || commitment.some((byte) => byte !== 0))) return undefined;

@@ -1,4 +1,5 @@
 /** What the parts of a store share: its indexes, its clocks, its counts. Belongs to one store and is seen by nobody else. */
+import { NAMES_SHARED_MAX } from '../limits.ts';
 import { compareTimes } from './clock.ts';
 import { idTextOf, isExpired } from './stored.ts';
 import type { Bodies } from './bodies.ts';
@@ -19,6 +20,8 @@ export interface Shelf extends StoreDependencies {
   readonly lostTo: WeakMap<StoredRecord, string>;
   /** Collected tombstones by id. */
   readonly collected: Remembered<Collected>;
+  /** Names that records share. */
+  readonly names: Map<string, string>;
   /** Ids of peers' records that lost to one here which had not seen them: a push whose answer was lost is told again. */
   readonly losers: Remembered<true>;
   readonly counts: { conflicts: number; evictions: number; expiries: number; collected: number };
@@ -34,6 +37,15 @@ export function collect({ collected, indexes, counts }: Shelf, record: Stored): 
   collected.set(idTextOf(record), { appId, key, ms, logical, origin });
   indexes.remove(record);
   counts.collected += 1;
+}
+
+/** One string for equal ones: those that come with records are new each time. */
+export function shared<T extends string>({ names }: Shelf, name: T): T {
+  const known = names.get(name);
+  if (known !== undefined) return known as T;
+  if (names.size >= NAMES_SHARED_MAX) names.clear();
+  names.set(name, name);
+  return name;
 }
 
 /** Whether a tombstone of that id was collected and nothing older has come to its key since. */

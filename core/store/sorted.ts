@@ -6,24 +6,16 @@
  * lies in the nodes.
  */
 import { assert } from '../errors.ts';
+import { addLanes, LANES, lastOf, lastRankOf, lowerBound, printsOf, toSum } from './tree.ts';
+import type { Inner, Node, Print, Probe, Sum } from './tree.ts';
 
-/** 128 bits as four lanes of 32, added lane by lane (mod 2^32). */
-export type Print = Int32Array;
-
-/** How an item lies to a bound: below 0 before it, 0 or more at or after it. Must be monotonic over the order. */
-export type Probe<T> = (item: T) => number;
+export type { Print, Probe, Sum } from './tree.ts';
 
 export interface SortedIndexOptions<T> {
   readonly compare: (a: T, b: T) => number;
   /** A number that never falls along the order. Items of equal rank are compared. */
   readonly rankOf?: (item: T) => number;
   readonly printOf?: (item: T) => Print;
-}
-
-/** How many items, and the sum of their prints: zero when the index takes none. */
-export interface Sum {
-  readonly count: number;
-  readonly print: Print;
 }
 
 export interface SortedIndex<T> {
@@ -51,30 +43,12 @@ const ITEMS_KEPT_BY_APPEND = 60;
 const ITEMS_MIN = 16;
 /** Joined nodes with more share evenly instead, so that neither is soon to split or to join again. */
 const ITEMS_JOINED_MAX = 48;
-/** Of a sum: the count, then the print. */
-const LANES = 5;
-
-interface Node<T> {
-  /** A leaf's items; of an inner node, the last item under each child. */
-  items: T[];
-  /** Of each item. */
-  ranks: number[];
-  readonly inner: Inner<T> | undefined;
-  /** The node to the right on the same level. */
-  next: Node<T> | undefined;
-}
-
-interface Inner<T> {
-  readonly children: Node<T>[];
-  /** The sum of each child, one after the other. */
-  readonly sums: Int32Array;
-}
 
 export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: SortedIndexOptions<T>): SortedIndex<T> {
   const lanes = printOf ? LANES : 1;
   const whole = new Int32Array(LANES);
   const unit = Int32Array.of(1, 0, 0, 0, 0);
-  let root: Node<T> = { items: [], ranks: [], inner: undefined, next: undefined };
+  let root: Node<T> = { items: [], ranks: [], inner: undefined, prints: undefined, next: undefined };
   let changes = 0;
 
   function createInner(children: Node<T>[]): Inner<T> {
@@ -87,12 +61,14 @@ export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: Sor
   }
 
   /** Adds to `sum` what the node's entries from `start` to `end` hold. */
-  function gather(sum: Int32Array, { items, inner }: Node<T>, start: number, end: number): Int32Array {
+  function gather(sum: Int32Array, node: Node<T>, start: number, end: number): Int32Array {
+    const { items, inner } = node;
     if (inner) {
       for (let i = start; i < end; i += 1) addLanes(sum, 0, inner.sums, i * lanes, lanes);
     } else {
       sum[0] = (sum[0] as number) + end - start;
-      if (printOf) for (let i = start; i < end; i += 1) addLanes(sum, 1, printOf(items[i] as T), 0, LANES - 1);
+      if (start < end && printOf) node.prints ??= printsOf(items, printOf);
+      if (node.prints) for (let i = start; i < end; i += 1) addLanes(sum, 1, node.prints, i * (LANES - 1), LANES - 1);
     }
     return sum;
   }
@@ -105,11 +81,13 @@ export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: Sor
       items: left.items.slice(kept),
       ranks: left.ranks.slice(kept),
       inner: left.inner && createInner(left.inner.children.splice(kept)),
+      prints: left.prints?.slice(kept * (LANES - 1)),
       next: left.next,
     };
     if (left.inner) right.inner?.sums.set(left.inner.sums.subarray(kept * lanes));
     left.items = left.items.slice(0, kept);
     left.ranks = left.ranks.slice(0, kept);
+    left.prints = left.prints?.slice(0, kept * (LANES - 1));
     left.next = right;
     items.splice(at, 0, lastOf(left));
     ranks.splice(at, 0, lastRankOf(left));
@@ -131,6 +109,7 @@ export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: Sor
     }
     left.items = left.items.concat(right.items);
     left.ranks = left.ranks.concat(right.ranks);
+    left.prints = undefined;
     left.next = right.next;
     parent.items.splice(at, 1);
     parent.ranks.splice(at, 1);
@@ -147,6 +126,7 @@ export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: Sor
       assert(ranks[found] !== rank || bound(items[found] as T) !== 0, 'an item is added once');
       items.splice(found, 0, item);
       ranks.splice(found, 0, rank);
+      node.prints = undefined;
       return;
     }
     const at = Math.min(found, items.length - 1);
@@ -168,6 +148,7 @@ export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: Sor
       weigh(items[at] as T);
       items.splice(at, 1);
       ranks.splice(at, 1);
+      node.prints = undefined;
       return true;
     }
     const child = inner.children[at] as Node<T>;
@@ -183,7 +164,7 @@ export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: Sor
   function grow(kept: number): void {
     const inner = createInner([root]);
     inner.sums.set(whole.subarray(0, lanes));
-    root = { items: [lastOf(root)], ranks: [lastRankOf(root)], inner, next: undefined };
+    root = { items: [lastOf(root)], ranks: [lastRankOf(root)], inner, prints: undefined, next: undefined };
     split(root, 0, kept);
   }
 
@@ -245,34 +226,4 @@ export function createSortedIndex<T>({ compare, rankOf = () => 0, printOf }: Sor
     },
     total: () => toSum(whole),
   };
-}
-
-/** How many of the node's items lie before the bound. */
-function lowerBound<T>({ items, ranks }: Node<T>, bound: Probe<T>, rank?: number): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const apart = rank === undefined ? 0 : (ranks[middle] as number) - rank;
-    if ((apart || bound(items[middle] as T)) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Undefined for the empty root alone. */
-function lastOf<T>({ items }: Node<T>): T {
-  return items[items.length - 1] as T;
-}
-
-function lastRankOf<T>({ ranks }: Node<T>): number {
-  return ranks[ranks.length - 1] as number;
-}
-
-function addLanes(to: Int32Array, toAt: number, from: Int32Array, fromAt: number, lanes: number, sign: 1 | -1 = 1): void {
-  for (let i = 0; i < lanes; i += 1) to[toAt + i] = ((to[toAt + i] as number) + sign * (from[fromAt + i] as number)) | 0;
-}
-
-function toSum(lanes: Int32Array): Sum {
-  return { count: lanes[0] as number, print: lanes.slice(1) };
 }

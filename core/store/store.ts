@@ -40,6 +40,7 @@ export function createStore(dependencies: StoreDependencies): Store {
     indexes,
     bodies,
     time: createHybridClock(clock, self),
+    names: new Map(),
     lostTo: new WeakMap(),
     collected: createRemembered(COLLECTED_REMEMBERED_MAX),
     losers: createRemembered(LOSERS_REMEMBERED_MAX),

@@ -2,10 +2,9 @@
  * Writes of this node's own apps: judged first, by version, quota and clock; then done in one step, or not at all. Room is charged at
  * admission. A delete is a write like any other; so is an eviction.
  */
-import { Buffer } from 'node:buffer';
 import { assert, Refusal } from '../errors.ts';
-import { EVICTION_LOOKS_MAX, KEY_BYTES_MAX, STORE_BYTES_MAX, STORE_MAINTENANCE_RECORDS, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
-import { commitTo, COMMITMENT_BYTES, encodeHeader, recordId, sealBody } from './record.ts';
+import { EVICTION_LOOKS_MAX, STORE_MEMORY_BYTES_MAX, STORE_MAINTENANCE_RECORDS, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
+import { commitTo, COMMITMENT_BYTES, encodeHeader, isKey, recordId, sealBody } from './record.ts';
 import { expire, expireDue } from './shelf.ts';
 import { chargeFor, chargeOf, idOf, isDead, isExpired, storedOf, versionOf } from './stored.ts';
 import { incremented, pruned } from './version.ts';
@@ -28,7 +27,7 @@ export function createWriting(shelf: Shelf): Writing {
 
   /** Before anything changes: then a write is done whole or not at all. */
   function judge(appId: AppId, key: string, options: WriteOptions): Stored | undefined {
-    assert(key.isWellFormed() && key !== '' && Buffer.byteLength(key) <= KEY_BYTES_MAX, 'a key is text of 1 to 512 bytes');
+    assert(isKey(key), 'callers have judged the key');
     expireDue(shelf, EXPIRED_AT_A_WRITE_MAX);
     time.requireUsable();
     bodies.currentKey(appId);
@@ -49,14 +48,14 @@ export function createWriting(shelf: Shelf): Writing {
   /** Throws `quota_exceeded` or `store_full` when what is held cannot grow by so much. */
   function judgeRoom(appId: AppId, growth: number): void {
     const missing = missingRoom(appId, growth);
-    if (missing.ofAll > 0) throw new Refusal('store_full', `${indexes.totalBytes()} bytes in all`);
+    if (missing.ofAll > 0) throw new Refusal('store_full', `${indexes.memoryBytes()} bytes in all`);
     if (missing.ofApp > 0) throw full(appId, growth);
   }
 
   function missingRoom(appId: AppId, growth: number): { readonly ofApp: number; readonly ofAll: number } {
     if (growth <= 0) return { ofApp: 0, ofAll: 0 };
     const used = usedBytes(appId);
-    return { ofApp: used + growth - quotaBytes, ofAll: indexes.totalBytes() + growth - STORE_BYTES_MAX };
+    return { ofApp: used + growth - quotaBytes, ofAll: indexes.memoryBytes() + growth - STORE_MEMORY_BYTES_MAX };
   }
 
   function usedBytes(appId: AppId): number {

@@ -3,32 +3,45 @@
  * a figure that misses its target says so.
  */
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { arch, cpus, platform, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parsed, UsageError } from '../simulation/usage.ts';
 import { measureCertificates } from './certificates.ts';
 import { measureCryptography } from './cryptography.ts';
 import { table } from './figures.ts';
 import { measureNode } from './node.ts';
+import { lineChart } from './plot.ts';
+import { measureReplication } from './replication.ts';
 import { measureServer } from './server.ts';
 import { measureStarts } from './starts.ts';
+import { measureStore } from './store.ts';
 import type { Figure } from './figures.ts';
+import type { Chart } from './plot.ts';
 
 const USAGE = `npm run bench -- [options]
   --requests N   derive requests before memory is read again (default 100000; at least 24,000 are made)
+  --only PARTS   some of certificates, server, node, starts, store, replication; with commas between
   --json         one JSON object on standard output, progress on standard error (with npm run --silent, npm adds nothing)
   --help         this text
 
-Takes about five minutes. Close other programs first: everything runs on this machine, clients and emulated enclaves included.`;
+Takes about ten minutes, and writes the charts of docs/ anew. Close other programs first: everything runs on this machine, clients and emulated enclaves included.`;
+
+const PARTS = ['certificates', 'server', 'node', 'starts', 'store', 'replication'] as const;
+
+type Part = (typeof PARTS)[number];
 
 interface Options {
   readonly requests: number;
+  readonly parts: readonly Part[];
   readonly json: boolean;
 }
 
 function readOptions(): Options | 'help' {
   const options = {
     requests: { type: 'string', default: '100000' },
+    only: { type: 'string', default: PARTS.join(',') },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean' },
   } as const;
@@ -36,7 +49,9 @@ function readOptions(): Options | 'help' {
   if (values.help) return 'help';
   const requests = Number(values.requests);
   if (!Number.isInteger(requests) || requests < 1) throw new UsageError('--requests takes a whole number from 1');
-  return { requests, json: values.json };
+  const parts = PARTS.filter((part) => values.only.split(',').includes(part));
+  if (parts.length !== values.only.split(',').length) throw new UsageError(`--only takes of ${PARTS.join(', ')}, each once`);
+  return { requests, parts, json: values.json };
 }
 
 function surroundings(): Readonly<Record<string, string | number>> {
@@ -53,21 +68,52 @@ function surroundings(): Readonly<Record<string, string | number>> {
   };
 }
 
-async function run({ requests, json }: Options): Promise<void> {
+function draw(charts: Readonly<Record<string, Chart>>): void {
+  for (const [name, chart] of Object.entries(charts))
+    writeFileSync(fileURLToPath(new URL(`../../docs/${name}.svg`, import.meta.url)), lineChart(chart));
+}
+
+function createParts(requests: number, say: (line: string) => void): Readonly<Record<Part, () => Promise<readonly Figure[]>>> {
+  return {
+    async certificates() {
+      say('certificates');
+      return measureCertificates();
+    },
+    server() {
+      say('the server, with a constant answer and with the road of a request');
+      return measureServer(say);
+    },
+    async node() {
+      say('the cryptography of one request, alone');
+      const cryptography = await measureCryptography(say);
+      say('the binary under load, in a cluster of two');
+      return [...cryptography.figures, ...(await measureNode(cryptography.requestUs, { requests, onProgress: say }))];
+    },
+    starts() {
+      say('starts');
+      return measureStarts();
+    },
+    async store() {
+      say('the store, from 1,000 to 1,000,000 keys');
+      const { figures, charts } = await measureStore(say);
+      draw(charts);
+      return figures;
+    },
+    async replication() {
+      say('replication: two stores in this process, then binaries');
+      const { figures, charts } = await measureReplication(say);
+      draw(charts);
+      return figures;
+    },
+  };
+}
+
+async function run({ requests, parts, json }: Options): Promise<void> {
   const say = (line: string): void => console.error(`  ${line}`);
   const around = surroundings();
   const figures: Figure[] = [];
-  say('the cryptography of one request, alone');
-  const cryptography = await measureCryptography(say);
-  figures.push(...cryptography.figures);
-  say('certificates');
-  figures.push(...measureCertificates());
-  say('the server, with a constant answer and with the road of a request');
-  figures.push(...(await measureServer(say)));
-  say('the binary under load, in a cluster of two');
-  figures.push(...(await measureNode(cryptography.requestUs, { requests, onProgress: say })));
-  say('starts');
-  figures.push(...(await measureStarts()));
+  const measure = createParts(requests, say);
+  for (const part of parts) figures.push(...(await measure[part]()));
   if (json) return console.log(JSON.stringify({ surroundings: around, figures }, null, 2));
   console.log(
     `\n${Object.entries(around)

@@ -132,6 +132,7 @@ function appNamed(cluster: TestCluster, name: string, appId: bigint): TestApp {
 function storeOf({ kms, wallet }: TestNode, { clock, nodes }: TestCluster): Store {
   const { vault, random } = kms;
   return createStore({
+    isCatchingUp: () => false,
     self: wallet,
     clock,
     random,

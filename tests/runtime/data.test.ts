@@ -4,8 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, odyn, parseProfile } from '../../core/client/main.ts';
-import { VALUE_BYTES_MAX } from '../../core/limits.ts';
+import { APP_QUOTA_BYTES, VALUE_BYTES_MAX } from '../../core/limits.ts';
 import { call, platformRequest, send } from '../simulation/platform-client.ts';
+import { exchange, signedRequest } from '../simulation/signed-client.ts';
 import { NODE_KINDS } from '../simulation/node.ts';
 import { createWorld, until, untilServing } from '../simulation/world.ts';
 import type { KmsClient } from '../../core/client/main.ts';
@@ -148,5 +149,151 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
       data_store: { ready: boolean; peers: unknown[] };
     };
     expect([shown.ready, shown.peers.length]).toEqual([true, 2]);
+  });
+
+  describe('asked by whoever knows ERC-8128 and the envelope alone,', () => {
+    const { stringify } = JSON;
+    const ask = async (method: string, path: string, body?: Record<string, unknown>): Promise<SealedAnswer> => {
+      const { chainId } = world.profile;
+      return await exchange(app, node, await signedRequest(app, node, { chainId, method, path, ...(body && { body }) }), chainId);
+    };
+    const text = (value: string) => Buffer.from(value).toString('base64');
+
+    it('puts, reads, lists, deletes and does batches', async () => {
+      const done = await ask('PUT', PATH, { key: key('signed'), value: text('by a signature'), ttl_ms: 60_000, min_replicas: 3 });
+      expect([done.status, done.body]).toMatchObject([200, { key: key('signed'), replicas: 3, expires_at_ms: expect.any(Number) }]);
+      expect((await ask('GET', `${PATH}/${kind}/signed`)).body).toMatchObject({
+        value: text('by a signature'),
+        version: done.body?.['version'],
+      });
+      expect((await ask('GET', `${PATH}?prefix=${kind}%2Fsigned&limit=1`)).body).toMatchObject({ keys: [key('signed')], count: 1 });
+      const batch = await ask('POST', `${PATH}/batch`, {
+        operations: [
+          { op: 'get', key: key('signed') },
+          { op: 'delete', key: key('signed') },
+          { op: 'get', key: key('signed') },
+          { op: 'put', key: key('signed'), value: '', if_version: 'A'.repeat(22) },
+          { op: 'list', prefix: key('signed') },
+        ],
+      });
+      expect(batch.body?.['results']).toMatchObject([
+        { status: 200, value: text('by a signature') },
+        { status: 200, deleted: true, existed: true },
+        { status: 404, code: 'not_found', reason: 'key_not_found' },
+        { status: 412, code: 'precondition_failed', reason: 'version_conflict', current_version: null },
+        { status: 200, keys: [], count: 0, cursor: null },
+      ]);
+      expect((await ask('DELETE', PATH, { key: key('signed') })).body).toMatchObject({ deleted: true, existed: false });
+    });
+
+    it.each([
+      ['nested/a/b', 'nested/a/b'],
+      ['nested/a%2Fb', 'nested/a/b'],
+      ['nested/a/b/', 'nested/a/b/'],
+      ['nested//b', 'nested//b'],
+      ['nested/%2E%2E%2Fb', 'nested/../b'],
+      ['nested/a+b', 'nested/a+b'],
+      ['nested/a%252Fb', 'nested/a%2Fb'],
+      ['nested/%F0%9F%94%91', 'nested/🔑'],
+      ['nested/a%3Fb%23c', 'nested/a?b#c'],
+      ['nested/batch', 'nested/batch'],
+    ])('reads /%s as the key %s', async (path, named) => {
+      const value = text(named);
+      await ask('POST', `${PATH}/batch`, { operations: [{ op: 'put', key: key(named), value }], min_replicas: 1 });
+      expect((await ask('GET', `${PATH}/${kind}/${path}`)).body).toMatchObject({ key: key(named), value });
+    });
+
+    it('keeps an empty value, which is not none', async () => {
+      const done = await ask('PUT', PATH, { key: key('empty'), value: '' });
+      expect((await ask('GET', `${PATH}/${kind}/empty`)).body).toMatchObject({ value: '', version: done.body?.['version'] });
+    });
+
+    it('takes and gives the largest value, and refuses one byte more', async () => {
+      const value = Buffer.alloc(VALUE_BYTES_MAX, 7).toString('base64');
+      expect((await ask('PUT', PATH, { key: key('largest'), value, min_replicas: 1 })).status).toBe(200);
+      expect((await ask('GET', `${PATH}/${kind}/largest`)).body?.['value'] === value).toBe(true);
+      const more = Buffer.alloc(VALUE_BYTES_MAX + 1, 7).toString('base64');
+      const refused = await ask('PUT', PATH, { key: key('largest'), value: more });
+      expect([refused.status, JSON.parse(refused.wire)]).toMatchObject([413, { code: 'payload_too_large', reason: 'value_too_large' }]);
+      expect((await ask('DELETE', PATH, { key: key('largest') })).body).toMatchObject({ existed: true });
+    });
+
+    it('says in refusals what was there, and nothing else', async () => {
+      const { body } = await ask('PUT', PATH, { key: key('shape'), value: '' });
+      const conflict = await ask('PUT', PATH, { key: key('shape'), value: '', if_version: null });
+      const missing = await ask('GET', `${PATH}/${kind}/shape/none`);
+      const shape = ['code', 'message', 'reason', 'request_id'];
+      expect(Object.keys(JSON.parse(conflict.wire) as object).toSorted()).toEqual([...shape, 'current_version'].toSorted());
+      expect([conflict.status, JSON.parse(conflict.wire)]).toMatchObject([
+        412,
+        { reason: 'version_conflict', current_version: body?.['version'] },
+      ]);
+      expect([missing.status, Object.keys(JSON.parse(missing.wire) as object).toSorted()]).toEqual([404, shape]);
+      expect(stringify([conflict.wire, missing.wire])).not.toContain('shape');
+    });
+  });
+
+  it.each([
+    ['POST', PATH, 'GET, HEAD, PUT, DELETE'],
+    ['PATCH', PATH, 'GET, HEAD, PUT, DELETE'],
+    ['OPTIONS', PATH, 'GET, HEAD, PUT, DELETE'],
+    ['PUT', `${PATH}/a/b`, 'GET, HEAD'],
+    ['DELETE', `${PATH}/a%2Fb`, 'GET, HEAD'],
+    ['PUT', `${PATH}/batch`, 'GET, HEAD, POST'],
+    ['POST', '/metrics', 'GET, HEAD'],
+  ])('refuses %s %s and says what may be asked', async (method, path, allow) => {
+    const response = await fetch(`${node.url}${path}`, { method });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
+  });
+
+  it('answers HEAD as GET, without the body', async () => {
+    await put('head', 'is not shown');
+    const { chainId } = world.profile;
+    for (const method of ['HEAD', 'GET']) {
+      const response = await fetch(await signedRequest(app, node, { chainId, method, path: `${PATH}/${kind}/head` }));
+      const body = await response.text();
+      expect([method, response.status, response.headers.get('content-type'), body === '']).toEqual([
+        method,
+        200,
+        'application/json',
+        method === 'HEAD',
+      ]);
+    }
+    const metrics = await fetch(`${node.url}/metrics`, { method: 'HEAD' });
+    expect([metrics.status, await metrics.text()]).toEqual([200, '']);
+    for (const [name, value] of Object.entries({
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    }))
+      expect([name, metrics.headers.get(name)]).toEqual([name, value]);
+  });
+});
+
+describe('all kinds alike:', () => {
+  it('refuse what an app has no room for, whoever took the rest', async () => {
+    const value = Buffer.alloc(VALUE_BYTES_MAX).toString('base64');
+    const [first] = world.members as [Member];
+    for (let index = 0; index < 9; index += 1) {
+      const done = await call(other, first.keys(), PATH, { key: `full/${index}`, value, min_replicas: 1 }, 'PUT');
+      expect(done.status).toBe(200);
+    }
+    for (const { name, keys } of world.members) {
+      const refusal = async () => {
+        const answer = await call(other, keys(), PATH, { key: `full/by-${name}`, value, min_replicas: 1 }, 'PUT');
+        return answer.status !== 200 && ({ ...JSON.parse(answer.wire), status: answer.status } as Record<string, unknown>);
+      };
+      const { message, request_id: requestId, ...facts } = await until(`${name} to be full`, refusal);
+      expect(message).toContain('quota');
+      expect(requestId).toMatch(/^[0-9a-f]{16}$/);
+      expect(facts).toEqual({
+        status: 507,
+        code: 'insufficient_storage',
+        reason: 'quota_exceeded',
+        quota_bytes: APP_QUOTA_BYTES,
+        used_bytes: expect.any(Number),
+        needed_bytes: expect.any(Number),
+      });
+    }
   });
 });

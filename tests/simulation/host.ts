@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http';
 import { createServer as createListener } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { carry } from './carrier.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -20,6 +21,8 @@ export interface Reply {
   readonly status: number;
   readonly headers: Record<string, string>;
   readonly body: Buffer;
+  /** The body again and again, until who asked goes away. */
+  readonly isEndless?: boolean;
 }
 
 /** Gets each request and the honest way on; answers what the host wants the caller to see. Never answering hangs the caller. */
@@ -79,12 +82,20 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, answer
         .map(([name, value]) => [name, String(value)]),
     );
     const reply = await answer({ method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers, body: Buffer.concat(chunks) });
+    if (reply.isEndless) return await pour(reply, outgoing);
     outgoing.writeHead(reply.status, { ...reply.headers, 'content-length': reply.body.length });
     outgoing.end(reply.body);
   } catch {
     // The node is down or the caller went away: a host can only close the connection.
     outgoing.destroy();
   }
+}
+
+async function pour({ status, headers, body }: Reply, outgoing: ServerResponse): Promise<void> {
+  outgoing.writeHead(status, headers);
+  await pipeline(function* () {
+    for (;;) yield body;
+  }, outgoing);
 }
 
 async function forwardTo(target: string, { method, path, headers, body }: Exchange): Promise<Reply> {

@@ -15,7 +15,7 @@ export interface SignedRequestOptions {
   readonly chainId: number;
   readonly path?: string;
   readonly method?: string;
-  /** What is sealed; or the body itself, when it is a text. */
+  /** What is sealed; or the body itself, when it is a text. A `GET` or `HEAD` has none. */
   readonly body?: Record<string, unknown> | string;
   readonly headers?: Record<string, string>;
   readonly sign?: SignOptions;
@@ -26,7 +26,8 @@ export async function signedRequest(app: PlatformApp, node: NodeKeys, options: S
   const { chainId, path = '/kms/derive', method = 'POST', body = { path: 'signed' }, headers, sign } = options;
   const account = privateKeyToAccount(app.walletKey);
   const text = typeof body === 'string' ? body : sealedBody(app, node, JSON.stringify(body));
-  const request = new Request(`${node.url}${path}`, { method, headers: { 'content-type': 'application/json', ...headers }, body: text });
+  const content = method === 'GET' || method === 'HEAD' ? {} : { body: text };
+  const request = new Request(`${node.url}${path}`, { method, headers: { 'content-type': 'application/json', ...headers }, ...content });
   const signer = {
     address: account.address,
     chainId,

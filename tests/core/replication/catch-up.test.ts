@@ -239,7 +239,7 @@ describe('a node that catches up', () => {
       const honest = decodeSnapshotPage(await answer());
       return encodeSnapshotPage({ ...honest, records: [endless], through: 2 ** 50, next: (after += 1) });
     };
-    for (let tick = 0; tick < 4; tick += 1) await catchUp.advance();
+    for (let tick = 0; tick < 120; tick += 1) await catchUp.advance();
     expect(read(links.node(0).store, 'two')).toBe('v');
   });
 });

@@ -2,6 +2,7 @@
  * Stores that replicate over direct calls: the parts of the replication on real stores, without sessions and without a chain. The test
  * sees every message, and may lose, hold or alter it.
  */
+import { createAnswers } from '../../../core/replication/answers.ts';
 import { createAntiEntropy } from '../../../core/replication/anti-entropy.ts';
 import { createCursors } from '../../../core/replication/cursors.ts';
 import { createIntake } from '../../../core/replication/intake.ts';
@@ -116,10 +117,10 @@ export function linked(count: number, given: (index: number) => Given = () => ({
     const { log } = logs;
     const cursors = createCursors({ store, clock, random: createRandom(`cursors of ${wallet}`), log });
     const intake = createIntake({ store, clock, log, onStored: () => undefined });
-    const pushes = createPushes({ store, cursors, intake, peers, clock, log, isReady });
+    const pushes = createPushes({ store, cursors, intake, peers, clock, log, onMore: () => undefined });
     const antiEntropy = createAntiEntropy({ store, cursors, pushes, intake, peers, isReady });
     const snapshots = createSnapshots({ store, cursors, intake, peers, clock, isReady });
-    const handlers = { ...pushes.handlers, snapshot: snapshots.handler, digest: antiEntropy.handler };
+    const handlers = { ...createAnswers({ store, cursors, intake, isReady }), snapshot: snapshots.handler, digest: antiEntropy.handler };
     const node: LinkedNode = { wallet, store, cursors, intake, pushes, antiEntropy, snapshots, peers, logs, handlers, isReady: true };
     return node;
   }

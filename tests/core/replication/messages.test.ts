@@ -78,7 +78,7 @@ describe('messages', () => {
       messages.decodeSnapshotPage,
     );
     roundTrip(
-      fc.record({ incarnation, epoch: fc.nat().map((n) => n as Epoch), parts: fc.array(part, { maxLength: 5 }) }),
+      fc.record({ incarnation, epoch: fc.nat().map((n) => n as Epoch), parts: fc.array(part, { maxLength: 1 }) }),
       messages.encodeDigestRequest,
       messages.decodeDigestRequest,
     );
@@ -115,10 +115,23 @@ describe('messages', () => {
           superseded: fc.array(fc.record({ index: fc.nat(2), version: bytes(16).map((raw) => Buffer.from(raw).toString('base64url')) }), {
             maxLength: 3,
           }),
+          records,
           wanted: fc.array(fc.nat(1), { maxLength: 2 }),
         }),
         (answer) => void expect(messages.decodeDeltaAnswer(messages.encodeDeltaAnswer(answer), delta)).toEqual(answer),
       ),
+    );
+  });
+  it('name no range twice: each costs its reader work', () => {
+    const at = (ms: number) => boundAt({ ms, logical: 0 });
+    const list = (from: number, to: number | undefined) => ({ from: at(from), to: to === undefined ? undefined : at(to), offers: [] });
+    const reason = (...parts: readonly ReturnType<typeof list>[]) =>
+      reasonOf(() =>
+        messages.decodeDigestRequest(messages.encodeDigestRequest({ incarnation: 'ab'.repeat(16), epoch: 0 as Epoch, parts })),
+      );
+    expect([reason(list(5, 9), list(1, 5)), reason(list(1, 5), list(9, undefined))]).toEqual(['none', 'none']);
+    expect([reason(list(1, 6), list(5, 9)), reason(list(1, undefined), list(7, 8)), reason(list(1, 5), list(1, 5))]).toEqual(
+      Array(3).fill('frame_malformed'),
     );
   });
   it('survive any byte that is turned over: another message, or none, and never anything else', () => {

@@ -149,7 +149,14 @@ describe('a flight', () => {
     const dead = new Promise<void>((resolve) => (revive = resolve));
     links.carry = async () => {
       await dead;
-      return encodeDeltaAnswer({ incarnation: links.node(1).store.incarnation(), isReady: true, refused: [], superseded: [], wanted: [] });
+      return encodeDeltaAnswer({
+        incarnation: links.node(1).store.incarnation(),
+        isReady: true,
+        refused: [],
+        superseded: [],
+        records: [],
+        wanted: [],
+      });
     };
     const first = push(links, 0, 1);
     await settled();
@@ -170,7 +177,7 @@ describe('a flight', () => {
     let turns = 0;
     links.carry = () => {
       const incarnation = (turns += 1).toString(16).padStart(32, '0');
-      return Promise.resolve(encodeDeltaAnswer({ incarnation, isReady: true, refused: [], superseded: [], wanted: [] }));
+      return Promise.resolve(encodeDeltaAnswer({ incarnation, isReady: true, refused: [], superseded: [], records: [], wanted: [] }));
     };
     put(links, 0, 'k');
     await push(links, 0, 1);
@@ -385,7 +392,7 @@ describe('a peer that answers oddly', () => {
       'a refusal of what was not sent',
       ({ nodes }) =>
         encodeDeltaAnswer({
-          ...{ incarnation: nodes[1]?.store.incarnation() as string, isReady: true, superseded: [], wanted: [] },
+          ...{ incarnation: nodes[1]?.store.incarnation() as string, isReady: true, superseded: [], records: [], wanted: [] },
           refused: [{ index: 7, reason: 'bad_record' }],
         }),
     ],

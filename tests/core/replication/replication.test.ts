@@ -1,7 +1,7 @@
 /** Whole nodes that replicate their stores: real sessions, frames and stores, on a wire that loses messages and a chain that says who is there. */
 import { describe, expect, it } from 'vitest';
 import * as limits from '../../../core/limits.ts';
-import { BLOCK_MS, createCluster } from '../fakes.ts';
+import { createRandom, BLOCK_MS, createCluster } from '../fakes.ts';
 import { parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
 import { printOf } from '../store/stores.ts';
 import { settled } from './linked.ts';
@@ -235,8 +235,8 @@ describe('a node that joins', () => {
     for (let n = 0; n < 12; n += 1) a.kms.store.put(app, `k${n}`, new Uint8Array(400_000));
     await cluster.until(() => isEqual(cluster), 60);
     const joined = cluster.boot('d');
-    let turn = 0;
-    cluster.intercept = (from) => (from === 'd' && (turn += 1) % 3 === 0 ? 'drop' : 'pass');
+    const loss = createRandom('loss');
+    cluster.intercept = (from) => (from === 'd' && (loss.bytes(1)[0] as number) % 3 === 0 ? 'drop' : 'pass');
     await cluster.until(() => isReady(joined), 200);
     expect(joined.kms.store.gauges().keys).toBe(12);
     expect(joined.kms.replication.report().totals.snapshotBytes).toBeLessThan(3 * 12 * 400_000);

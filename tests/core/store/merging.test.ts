@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { CLOCK_SKEW_MAX_MS, RECORD_CHARGE_BYTES, TTL_MS_MAX, VALUE_BYTES_MAX } from '../../../core/limits.ts';
+import {
+  CLOCK_SKEW_MAX_MS,
+  RECORD_CHARGE_BYTES,
+  TTL_MS_MAX,
+  VALUE_BYTES_MAX,
+  MERGED_QUOTAS_MIN,
+  OPERATORS_MAX,
+} from '../../../core/limits.ts';
 import { hex, utf8 } from '../../../core/wire/bytes.ts';
 import { createClock, flipped, START_MS } from '../fakes.ts';
 import {
@@ -26,6 +33,7 @@ import {
   walletOf,
   word,
 } from './stores.ts';
+import type { Wallet } from '../../../core/identity.ts';
 import type { Header } from '../../../core/store/record.ts';
 import type { Forgery, TestStore } from './stores.ts';
 
@@ -135,7 +143,8 @@ describe('R-2 a record is refused, and nothing has changed, when it', () => {
     ['is a tombstone of the future', 'future_record', later({ ms: START_MS + CLOCK_SKEW_MAX_MS + 1, kind: 'tombstone' })],
     ['is of the year 287396', 'future_record', later({ ms: Number.MAX_SAFE_INTEGER })],
     ['is of an epoch that is not held', 'unknown_epoch', { ...later(), epoch: e1, keys: createKeyTable(e1) }],
-    ['is empty before its expiry', 'bad_record', { ...later({ expiresAtMs: START_MS + CLOCK_SKEW_MAX_MS + 1 }), isEmpty: true }],
+    ['is empty before its expiry', 'future_record', { ...later({ expiresAtMs: START_MS + CLOCK_SKEW_MAX_MS + 1 }), isEmpty: true }],
+    ['is empty long before it', 'bad_record', { ...later({ expiresAtMs: START_MS + 2 * CLOCK_SKEW_MAX_MS + 1 }), isEmpty: true }],
     ['is empty and never expires', 'bad_record', { ...later(), isEmpty: true }],
     ['lives longer than a caller may ask', 'bad_record', later({ expiresAtMs: START_MS + 2 + TTL_MS_MAX + CLOCK_SKEW_MAX_MS })],
     ['lives for ever by overflow', 'bad_record', later({ expiresAtMs: Number.MAX_SAFE_INTEGER })],
@@ -186,11 +195,22 @@ describe('R-2 a record is refused, and nothing has changed, when it', () => {
     const store = storeOf({ members, quotaBytes: 1_000 });
     store.put(app, 'k', new Uint8Array(700));
     const record = (key: string, length: number) => forged({ header: { key, counter: length }, value: new Uint8Array(length) });
-    const room = 2_000 - (700 + 1 + RECORD_CHARGE_BYTES) - (1 + RECORD_CHARGE_BYTES);
+    const room = MERGED_QUOTAS_MIN * 1_000 - (700 + 1 + RECORD_CHARGE_BYTES) - (1 + RECORD_CHARGE_BYTES);
     expect(refusal(store, record('l', room + 1))).toBe('quota_exceeded');
     expect(word(store.merge(record('l', room)))).toBe('stored');
     expect(refusal(store, forged({ header: { key: 'm', kind: 'tombstone', logical: 1 } }))).toBe('quota_exceeded');
-    expect(store.gauges()).toMatchObject({ keys: 2, bytes: 2_000 });
+    expect(store.gauges()).toMatchObject({ keys: 2, bytes: MERGED_QUOTAS_MIN * 1_000 });
+  });
+  it('has room for what the members hold while it catches up', () => {
+    const store = storeOf({ quotaBytes: 1_000, isCatchingUp: true });
+    expect(word(store.merge(forged({ value: new Uint8Array(9_000) })))).toBe('stored');
+  });
+  it('may be one of a moment for each member that there can be, and no more', () => {
+    const store = storeOf();
+    const at = (n: number) =>
+      forged({ header: { key: `k${n}`, counter: n + 1, origin: `0x${n.toString(16).padStart(40, '0')}` as Wallet } });
+    for (let n = 1; n <= OPERATORS_MAX; n += 1) expect(word(store.merge(at(n)))).toBe('stored');
+    expect(refusal(store, at(OPERATORS_MAX + 1))).toBe('equivocation');
   });
 });
 
@@ -439,7 +459,7 @@ describe('an expired value', () => {
     expect(word(late.merge(record))).toBe('stored');
     expect(read(late, 'k')).toBeUndefined();
     writer.clock.set(-1);
-    expect(word(storeOf({ clock: late.clock, wallet: c }).merge(record))).toBe('bad_record');
+    expect(word(storeOf({ clock: late.clock, wallet: c }).merge(record))).toBe('future_record');
   });
   it('does not wipe the value of a node that has it and thinks it alive', () => {
     const [writer, peer] = clusterOf();

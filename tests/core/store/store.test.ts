@@ -135,7 +135,7 @@ describe('a value', () => {
 });
 
 describe('a key', () => {
-  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '\0', ' ', '/', '../..', '\ufeff', 'a\nb', '%2F', 'ｋ'])(
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', ' ', '/', '../..', '\ufeff', '%2F', 'ｋ'])(
     '%j is one like any other',
     (key) => {
       const [store, peer] = clusterOf();

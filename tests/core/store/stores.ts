@@ -61,14 +61,24 @@ export interface Given {
   readonly keys?: DataKeys;
   readonly members?: Set<Wallet>;
   readonly quotaBytes?: number;
+  readonly isCatchingUp?: boolean;
   readonly seed?: string;
 }
 
 export function storeOf({ wallet = a, clock = createClock(), members = new Set([a, b, c]), ...given }: Given = {}): TestStore {
-  const { keys = createKeyTable(e0), quotaBytes = QUOTA_BYTES, seed = '' } = given;
+  const { keys = createKeyTable(e0), quotaBytes = QUOTA_BYTES, isCatchingUp = false, seed = '' } = given;
   const random = createRandom(`store of ${wallet}${seed}`);
   const isReplicated = (record: StoredRecord) => made.replicated(record);
-  const store = createStore({ self: wallet, clock, random, keys, members: () => members, isReplicated, quotaBytes });
+  const store = createStore({
+    self: wallet,
+    clock,
+    random,
+    keys,
+    members: () => members,
+    isReplicated,
+    isCatchingUp: () => isCatchingUp,
+    quotaBytes,
+  });
   const made: TestStore = { ...store, wallet, clock, members, keys, replicated: () => true };
   return made;
 }
