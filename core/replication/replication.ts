@@ -33,7 +33,7 @@ export interface Replication {
   tick(): Promise<void>;
   /** The store has changed: peers are told at once, with what else changes within a few milliseconds. */
   wake(): void;
-  /** Until nothing goes on behind a tick or a change. For hosts that end what nobody waits for. */
+  /** Until nothing goes on behind a tick or a change, and not for long: what died with its request never ends. For hosts that end what nobody waits for. */
   idle(): Promise<void>;
   /** Until so many nodes, this one included, or all members hold the records; at most that long. Never throws. */
   replicated(records: readonly StoredRecord[], wanted: number, timeoutMs: number): Promise<ReplicaCount>;
@@ -70,7 +70,8 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
   const catchUp = createCatchUp({ cursors, pushes, snapshots, antiEntropy, membership, peers, clock, log });
   const rounds = createRounds({ store, cursors, pushes, antiEntropy, peers, clock, random });
   const replicas = createReplicas({ store, cursors, pushes, membership, clock });
-  const background = new Set<Promise<void>>();
+  /** Since when each goes on. */
+  const background = new Map<Promise<void>, number>();
   let wakingSinceMs: number | undefined;
   let runningSinceMs: number | undefined;
 
@@ -81,7 +82,7 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
       log('replication.failed', { reason, detail });
     });
     const kept = ended.finally(() => background.delete(kept));
-    background.add(kept);
+    background.set(kept, clock.elapsedMs());
     return kept;
   }
 
@@ -130,6 +131,7 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
     if (!membership.observe()) forget();
     cursors.retain(membership.others());
     intake.retain(membership.others());
+    for (const [work, sinceMs] of background) if (clock.elapsedMs() - sinceMs > limits.TICK_MS_MAX) background.delete(work);
     maintain();
   }
 
@@ -151,7 +153,7 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
     },
     wake,
     async idle() {
-      await Promise.all(background);
+      await endOf(Promise.all(background.keys()), limits.PEER_MS_MAX, clock);
     },
     async replicated(records, wanted, timeoutMs) {
       wake();
