@@ -165,6 +165,7 @@ function createData(
     members: () => membership.live(),
     isReplicated: (record) => replication.isReplicated(record),
     quotaBytes: limits.APP_QUOTA_BYTES,
+    memoryBytesMax: limits.STORE_MEMORY_BYTES_MAX,
     isCatchingUp: () => replication.gate().kind === 'waiting',
   });
   const isServing = () => admission.gate().kind === 'serving';

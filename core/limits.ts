@@ -135,7 +135,7 @@ export const NAMES_SHARED_MAX = 4_096;
  * secret. With what peers admitted it may be half as much again.
  */
 export const STORE_MEMORY_BYTES_MAX = 768 * MIB;
-export const STORE_MERGED_MEMORY_BYTES_MAX = 1_152 * MIB;
+export const STORE_MERGED_PERCENT = 150;
 /** Merges are taken up to the quota times the members, but never fewer than these: members that left may have filled theirs. */
 export const MERGED_QUOTAS_MIN = 3;
 /** Of one app, deleted or expired and not collected yet; at this many, new keys are refused until members have caught up. */

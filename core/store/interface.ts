@@ -163,6 +163,8 @@ export interface StoreDependencies {
   /** Whether so many other members hold the record that this node may delete it to make room. */
   readonly isReplicated: (record: StoredRecord) => boolean;
   readonly quotaBytes: number;
+  /** What all apps together may take of memory, by this node's own admission. */
+  readonly memoryBytesMax: number;
   /** Whether this node has not all data yet: then what members hold has no quota here. */
   readonly isCatchingUp: () => boolean;
 }

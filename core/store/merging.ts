@@ -3,14 +3,7 @@
  * does not open; of the rest the later time wins, on every node the same. Any age is taken. Merging is commutative, associative and
  * idempotent.
  */
-import {
-  CLOCK_SKEW_MAX_MS,
-  MERGED_QUOTAS_MIN,
-  OPERATORS_MAX,
-  STORE_MERGED_MEMORY_BYTES_MAX,
-  TTL_MS_MAX,
-  VALUE_BYTES_MAX,
-} from '../limits.ts';
+import { CLOCK_SKEW_MAX_MS, MERGED_QUOTAS_MIN, OPERATORS_MAX, STORE_MERGED_PERCENT, TTL_MS_MAX, VALUE_BYTES_MAX } from '../limits.ts';
 import { ZERO_WALLET } from '../identity.ts';
 import { compareTimes, rankOfTime } from './clock.ts';
 import { decodeHeader, recordId, SEAL_BYTES } from './record.ts';
@@ -24,7 +17,7 @@ import type { Stored } from './stored.ts';
 import type { VectorClock } from './version.ts';
 
 export function createMerging(shelf: Shelf): { merge(record: TravellingRecord): Merged } {
-  const { indexes, bodies, time, clock, members, quotaBytes, counts } = shelf;
+  const { indexes, bodies, time, clock, members, quotaBytes, memoryBytesMax, counts } = shelf;
 
   const refused = (reason: NackReason): Merged => ({ kind: 'refused', reason });
 
@@ -69,7 +62,7 @@ export function createMerging(shelf: Shelf): { merge(record: TravellingRecord): 
     const isOver = used + growth > quotaBytes * Math.max(MERGED_QUOTAS_MIN, members().size);
     // A newcomer takes what the others hold, also what members that have left once brought.
     if (isOver && !shelf.isCatchingUp()) return 'quota_exceeded';
-    return indexes.memoryBytes() + growth > STORE_MERGED_MEMORY_BYTES_MAX ? 'store_full' : undefined;
+    return indexes.memoryBytes() + growth > (memoryBytesMax * STORE_MERGED_PERCENT) / 100 ? 'store_full' : undefined;
   }
 
   function learn(held: Stored, theirs: VectorClock): void {

@@ -3,7 +3,7 @@
  * admission. A delete is a write like any other; so is an eviction.
  */
 import { assert, Refusal } from '../errors.ts';
-import { EVICTION_LOOKS_MAX, STORE_MEMORY_BYTES_MAX, STORE_MAINTENANCE_RECORDS, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
+import { EVICTION_LOOKS_MAX, STORE_MAINTENANCE_RECORDS, TOMBSTONES_PER_APP_MAX } from '../limits.ts';
 import { commitTo, COMMITMENT_BYTES, encodeHeader, isKey, recordId, sealBody } from './record.ts';
 import { expire, expireDue } from './shelf.ts';
 import { chargeFor, chargeOf, idOf, isDead, isExpired, storedOf, versionOf } from './stored.ts';
@@ -23,7 +23,7 @@ interface Writing {
 }
 
 export function createWriting(shelf: Shelf): Writing {
-  const { indexes, bodies, time, clock, random, self, members, quotaBytes } = shelf;
+  const { indexes, bodies, time, clock, random, self, members, quotaBytes, memoryBytesMax } = shelf;
 
   /** Before anything changes: then a write is done whole or not at all. */
   function judge(appId: AppId, key: string, options: WriteOptions): Stored | undefined {
@@ -55,7 +55,7 @@ export function createWriting(shelf: Shelf): Writing {
   function missingRoom(appId: AppId, growth: number): { readonly ofApp: number; readonly ofAll: number } {
     if (growth <= 0) return { ofApp: 0, ofAll: 0 };
     const used = usedBytes(appId);
-    return { ofApp: used + growth - quotaBytes, ofAll: indexes.memoryBytes() + growth - STORE_MEMORY_BYTES_MAX };
+    return { ofApp: used + growth - quotaBytes, ofAll: indexes.memoryBytes() + growth - memoryBytesMax };
   }
 
   function usedBytes(appId: AppId): number {

@@ -59,7 +59,13 @@ const clock = { ...systemClock, elapsedMs: () => systemClock.elapsedMs() + skipp
 
 function createBenchStore(wallet: Wallet): Store {
   const dependencies = { clock, random: systemRandom, keys, members: () => members, isReplicated: () => true };
-  return createStore({ ...dependencies, self: wallet, quotaBytes: Number.MAX_SAFE_INTEGER, isCatchingUp: () => false });
+  return createStore({
+    ...dependencies,
+    self: wallet,
+    quotaBytes: Number.MAX_SAFE_INTEGER,
+    memoryBytesMax: Number.MAX_SAFE_INTEGER,
+    isCatchingUp: () => false,
+  });
 }
 
 /** In no order, as apps name things: a word and some digits. */

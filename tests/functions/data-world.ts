@@ -3,7 +3,7 @@
  * so that a test reads what was inside; replication is what the test says it is.
  */
 import { createApi } from '../../functions/api.ts';
-import { SIGNATURE_AHEAD_MAX_MS } from '../../core/limits.ts';
+import { STORE_MEMORY_BYTES_MAX, SIGNATURE_AHEAD_MAX_MS } from '../../core/limits.ts';
 import { contentDigestOf } from '../../core/crypto/digest.ts';
 import { createStore } from '../../core/store/store.ts';
 import { hex, parseHex, parseUtf8, utf8 } from '../../core/wire/bytes.ts';
@@ -133,6 +133,7 @@ function storeOf({ kms, wallet }: TestNode, { clock, nodes }: TestCluster): Stor
   const { vault, random } = kms;
   return createStore({
     isCatchingUp: () => false,
+    memoryBytesMax: STORE_MEMORY_BYTES_MAX,
     self: wallet,
     clock,
     random,

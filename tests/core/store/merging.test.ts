@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import {
   CLOCK_SKEW_MAX_MS,
   RECORD_CHARGE_BYTES,
+  RECORD_MEMORY_BYTES,
   TTL_MS_MAX,
   VALUE_BYTES_MAX,
   MERGED_QUOTAS_MIN,
   OPERATORS_MAX,
 } from '../../../core/limits.ts';
 import { hex, utf8 } from '../../../core/wire/bytes.ts';
-import { createClock, flipped, START_MS } from '../fakes.ts';
+import { reasonOf, createClock, flipped, START_MS } from '../fakes.ts';
 import {
   a,
   allSent,
@@ -200,6 +201,20 @@ describe('R-2 a record is refused, and nothing has changed, when it', () => {
     expect(word(store.merge(record('l', room)))).toBe('stored');
     expect(refusal(store, forged({ header: { key: 'm', kind: 'tombstone', logical: 1 } }))).toBe('quota_exceeded');
     expect(store.gauges()).toMatchObject({ keys: 2, bytes: MERGED_QUOTAS_MIN * 1_000 });
+  });
+  it('ends where the memory of the node does, for its own writes first', () => {
+    const memoryBytesMax = 10 * RECORD_MEMORY_BYTES;
+    const store = storeOf({ memoryBytesMax });
+    let own = 0;
+    const write = () => store.put(app, `k${own}`, new Uint8Array(0));
+    for (; own < 9; own += 1) write();
+    store.delete(app, 'gone');
+    expect(reasonOf(() => [write(), (own += 1), write()])).toBe('store_full');
+    expect(reasonOf(() => store.put(app, 'k0', new Uint8Array(900), { whenFull: 'evict' }))).toBe('store_full');
+    const words = Array.from({ length: 8 }, (_, n) => store.merge(forged({ header: { key: `m${n}`, counter: n + 1, logical: n } })));
+    expect(words.map(word)).toContain('stored');
+    expect(words.at(-1)).toEqual({ kind: 'refused', reason: 'store_full' });
+    expect(store.gauges().bytes).toBeLessThan(1.5 * memoryBytesMax);
   });
   it('has room for what the members hold while it catches up', () => {
     const store = storeOf({ quotaBytes: 1_000, isCatchingUp: true });

@@ -3,7 +3,7 @@
  * the same keys and none of the store's own judgement.
  */
 import { createHash } from 'node:crypto';
-import { CLOCK_SKEW_MAX_MS, RECORD_CHARGE_BYTES } from '../../../core/limits.ts';
+import { STORE_MEMORY_BYTES_MAX, CLOCK_SKEW_MAX_MS, RECORD_CHARGE_BYTES } from '../../../core/limits.ts';
 import { commitTo, encodeHeader, sealBody, COMMITMENT_BYTES, SEAL_BYTES } from '../../../core/store/record.ts';
 import { createStore } from '../../../core/store/store.ts';
 import { hex, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
@@ -62,11 +62,18 @@ export interface Given {
   readonly members?: Set<Wallet>;
   readonly quotaBytes?: number;
   readonly isCatchingUp?: boolean;
+  readonly memoryBytesMax?: number;
   readonly seed?: string;
 }
 
 export function storeOf({ wallet = a, clock = createClock(), members = new Set([a, b, c]), ...given }: Given = {}): TestStore {
-  const { keys = createKeyTable(e0), quotaBytes = QUOTA_BYTES, isCatchingUp = false, seed = '' } = given;
+  const {
+    keys = createKeyTable(e0),
+    quotaBytes = QUOTA_BYTES,
+    isCatchingUp = false,
+    memoryBytesMax = STORE_MEMORY_BYTES_MAX,
+    seed = '',
+  } = given;
   const random = createRandom(`store of ${wallet}${seed}`);
   const isReplicated = (record: StoredRecord) => made.replicated(record);
   const store = createStore({
@@ -77,6 +84,7 @@ export function storeOf({ wallet = a, clock = createClock(), members = new Set([
     members: () => members,
     isReplicated,
     isCatchingUp: () => isCatchingUp,
+    memoryBytesMax,
     quotaBytes,
   });
   const made: TestStore = { ...store, wallet, clock, members, keys, replicated: () => true };
