@@ -181,6 +181,8 @@ export const DIGEST_QUEUE_MAX = 8_192;
 export const DIGEST_TRIPS_MAX = 64;
 /** A tick of the replication waits for its own work this long; the rest goes on and the next tick finds it. */
 export const DATA_TICK_MS_MAX = 2 * SECOND_MS;
+/** Where the host ends what nobody waits for, what goes on behind a tick has so long; the next tick reads the chain again. */
+export const IDLE_AFTER_TICK_MS = 500;
 /** A newcomer whose snapshot has brought nothing for so long begins with another member; where it was is remembered. */
 export const CATCH_UP_TURN_MS = 30 * SECOND_MS;
 /** A ready member that a newcomer has not got through by then is left to anti-entropy, if it got through another one. */

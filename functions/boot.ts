@@ -22,7 +22,7 @@ export interface Node {
   fetch(request: Request): Promise<Response>;
   tick(): Promise<void>;
   /** Until nothing goes on behind a request or a tick. */
-  idle(): Promise<void>;
+  idle(msMax: number): Promise<void>;
   /** Why there is no node yet; `undefined` once there is. */
   obstacle(): Refusal | undefined;
 }
@@ -67,8 +67,8 @@ export function createNode(config: NodeConfig, write: (line: string) => void, re
       if (!running) await boot();
       if (running) await Promise.all([running.kms.admission.tick(), running.kms.replication.tick()]);
     },
-    async idle() {
-      await running?.kms.replication.idle();
+    async idle(msMax) {
+      await running?.kms.replication.idle(msMax);
     },
     obstacle: () => (running ? undefined : obstacle),
   };

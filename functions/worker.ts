@@ -3,6 +3,7 @@
  * event; that node is the only thing kept between events.
  */
 import { parseConfig } from '../core/config.ts';
+import { IDLE_AFTER_TICK_MS, PEER_MS_MAX } from '../core/limits.ts';
 import { createNode } from './boot.ts';
 import type { Node } from './boot.ts';
 
@@ -19,17 +20,17 @@ function nodeOf(settings: unknown): Node {
 }
 
 /** Work first; what is still going on behind it is waited for. */
-async function during<T>(event: Event, { idle }: Node, work: Promise<T>): Promise<T> {
+async function during<T>(event: Event, { idle }: Node, work: Promise<T>, idleMsMax: number): Promise<T> {
   try {
     return await work;
   } finally {
-    event.waitUntil(idle());
+    event.waitUntil(idle(idleMsMax));
   }
 }
 
 export default {
   fetch: (request: Request, settings: unknown, event: Event): Promise<Response> =>
-    during(event, nodeOf(settings), nodeOf(settings).fetch(request)),
+    during(event, nodeOf(settings), nodeOf(settings).fetch(request), PEER_MS_MAX),
   scheduled: (_trigger: unknown, settings: unknown, event: Event): Promise<void> =>
-    during(event, nodeOf(settings), nodeOf(settings).tick()),
+    during(event, nodeOf(settings), nodeOf(settings).tick(), IDLE_AFTER_TICK_MS),
 };

@@ -33,8 +33,8 @@ export interface Replication {
   tick(): Promise<void>;
   /** The store has changed: peers are told at once, with what else changes within a few milliseconds. */
   wake(): void;
-  /** Until nothing goes on behind a tick or a change, and not for long: what died with its request never ends. For hosts that end what nobody waits for. */
-  idle(): Promise<void>;
+  /** Until nothing goes on behind a tick or a change, and no longer than that: what died with its request never ends. For hosts that end what nobody waits for. */
+  idle(msMax: number): Promise<void>;
   /** Until so many nodes, this one included, or all members hold the records; at most that long. Never throws. */
   replicated(records: readonly StoredRecord[], wanted: number, timeoutMs: number): Promise<ReplicaCount>;
   /** Whether so many others hold it that min(2, members) nodes do: it may be evicted. */
@@ -152,8 +152,8 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
       await endOf(begin(run), limits.DATA_TICK_MS_MAX, clock);
     },
     wake,
-    async idle() {
-      await endOf(Promise.all(background.keys()), limits.PEER_MS_MAX, clock);
+    async idle(msMax) {
+      await endOf(Promise.all(background.keys()), msMax, clock);
     },
     async replicated(records, wanted, timeoutMs) {
       wake();

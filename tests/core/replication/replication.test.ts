@@ -392,7 +392,7 @@ describe('a tick', () => {
     cluster.clock.advance(limits.DATA_TICK_MS_MAX);
     await tick;
     let isIdle = false;
-    void a.kms.replication.idle().then(() => (isIdle = true));
+    void a.kms.replication.idle(limits.TICK_MS_MAX).then(() => (isIdle = true));
     await settled();
     expect(isIdle).toBe(false);
   });
