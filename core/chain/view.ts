@@ -38,9 +38,12 @@ export function createChainView({ chain, clock, profile }: ChainViewDependencies
   let blocks: Blocks | undefined;
 
   async function readAt(blockNumber: number): Promise<ClusterView> {
-    const view = decodeClusterView(await readWithRetry(chain, profile.kmsRegistry, encodeClusterView(), blockNumber));
-    if (view.blockNumber !== blockNumber) throw new Refusal('chain_unavailable', `asked for block ${blockNumber}, got ${view.blockNumber}`);
-    return view;
+    for (let tried = 1; ; tried += 1) {
+      const view = decodeClusterView(await readWithRetry(chain, profile.kmsRegistry, encodeClusterView(), blockNumber));
+      if (view.blockNumber === blockNumber) return view;
+      // An endpoint may mix two blocks up while a new one comes in; never twice in a row, or it is none to be read.
+      if (tried >= CHAIN_READ_TRIES) throw new Refusal('chain_unavailable', `asked for block ${blockNumber}, got ${view.blockNumber}`);
+    }
   }
 
   return {
