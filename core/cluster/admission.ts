@@ -3,6 +3,7 @@
  * (`docs/protocol.md` clause 9). Single-flight; every part of it is bounded; a tick that fails says why and the next one
  * starts from the facts again.
  */
+import { endOf } from '../deadline.ts';
 import { Refusal } from '../errors.ts';
 import { TICK_MS_MAX } from '../limits.ts';
 import { usableBlocks } from '../chain/view.ts';
@@ -117,17 +118,10 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
       done = true;
     });
     while (!done) {
-      await withPause(ended);
+      await endOf(ended, profile.tickMs, clock);
       if (!done) await readChain();
     }
     await ended;
-  }
-
-  /** Until the work ends, or a tick's time has passed; the pause that nobody needs any more ends by its signal. */
-  async function withPause(work: Promise<void>): Promise<void> {
-    const over = new AbortController();
-    const pause = clock.sleep(profile.tickMs, over.signal).catch(() => undefined);
-    await Promise.race([work, pause]).finally(() => over.abort());
   }
 
   async function runTick(): Promise<void> {

@@ -3,6 +3,7 @@
  * this node wrote travels whole; what it took from others travels as offers, since their writers push it themselves, and is sent
  * when a peer lacks it. One slow peer delays no other.
  */
+import { endOf } from '../deadline.ts';
 import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
 import { createRate } from '../auth/rate.ts';
@@ -219,13 +220,6 @@ export function createPushes(dependencies: PushesDependencies): Pushes {
 export function recordAt(store: Pick<Store, 'changes'>, sequence: number): StoredRecord | undefined {
   for (const record of store.changes(sequence - 1)) return record.sequence === sequence ? record : undefined;
   return undefined;
-}
-
-/** Until the work ends, or that long. */
-export async function endOf(work: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
-  const over = new AbortController();
-  const pause = clock.sleep(ms, over.signal).catch(() => undefined);
-  await Promise.race([work, pause]).finally(() => over.abort('done'));
 }
 
 function emptyDelta(incarnation: string, through: number): Outgoing {

@@ -2,7 +2,7 @@
  * How many nodes hold a write (`docs/protocol.md` clause 13.5), as far as their answers say: never more than that.
  */
 import { versionOf } from '../store/stored.ts';
-import { endOf } from './pushes.ts';
+import { endOf } from '../deadline.ts';
 import type { Clock } from '../ports.ts';
 import type { Store, StoredRecord } from '../store/interface.ts';
 import type { Cursors } from './cursors.ts';

@@ -2,6 +2,7 @@
  * The replication of the store (`docs/protocol.md` clause 13): what peers ask, what the tick does, and how many hold a record. It
  * composes pushes, anti-entropy and catching up; the store knows nothing of it.
  */
+import { endOf } from '../deadline.ts';
 import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
 import { usableBlocks } from '../chain/view.ts';
@@ -10,7 +11,7 @@ import { createAntiEntropy } from './anti-entropy.ts';
 import { createCatchUp, withoutRefusal } from './catch-up.ts';
 import { createCursors } from './cursors.ts';
 import { createIntake } from './intake.ts';
-import { createPushes, endOf } from './pushes.ts';
+import { createPushes } from './pushes.ts';
 import { createReplicas } from './replicas.ts';
 import { reportOn } from './report.ts';
 import { createRounds } from './rounds.ts';
