@@ -16,6 +16,7 @@ import {
 import { parseUtf8 } from '../wire/bytes.ts';
 import { parseJsonObject } from '../wire/json.ts';
 import { memberOf } from '../chain/view.ts';
+import { backoffAfter } from './backoff.ts';
 import { peerOrigin } from './peer-url.ts';
 import type { ChainView } from '../chain/view.ts';
 import type { Wallet } from '../identity.ts';
@@ -67,6 +68,8 @@ interface Standing {
   lastContactAtMs: number | null;
 }
 
+const BACKOFF = { minMs: PEER_BACKOFF_MIN_MS, maxMs: PEER_BACKOFF_MAX_MS };
+
 export function createPeers({ self, view, profile, sessions, fetch, clock, random, log }: PeersDependencies): Peers {
   const standings = new Map<Wallet, Standing>();
 
@@ -101,9 +104,7 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
     if (standing.failures > 0 && standing.failedAtMs > startedAtMs) return;
     standing.failures += 1;
     standing.failedAtMs = clock.nowMs();
-    const backoffMs = Math.min(PEER_BACKOFF_MAX_MS, PEER_BACKOFF_MIN_MS * 2 ** Math.min(standing.failures - 1, 16));
-    const jitter = 0.5 + (random.bytes(1)[0] ?? 0) / 510;
-    standing.nextTryAtMs = clock.nowMs() + backoffMs * jitter;
+    standing.nextTryAtMs = clock.nowMs() + backoffAfter(standing.failures, BACKOFF, random.bytes(1));
     if (standing.failures > 1) return;
     const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
     log('peer.unreachable', { peer: wallet, reason: refusal.reason, detail: refusal.detail });

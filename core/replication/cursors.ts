@@ -6,6 +6,7 @@
 import { Refusal } from '../errors.ts';
 import * as limits from '../limits.ts';
 import { createRate } from '../auth/rate.ts';
+import { backoffAfter } from '../cluster/backoff.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import type { NackReason, Store, StoredRecord } from '../store/interface.ts';
@@ -84,6 +85,8 @@ export interface CursorsDependencies {
   readonly random: Random;
   readonly log: Log;
 }
+
+const BACKOFF = { minMs: limits.REFUSED_RETRY_MIN_MS, maxMs: limits.REFUSED_RETRY_MAX_MS };
 
 export function createCursors({ store, clock, random, log }: CursorsDependencies): Cursors {
   const cursors = new Map<Wallet, Cursor>();
@@ -180,10 +183,9 @@ export function createCursors({ store, clock, random, log }: CursorsDependencies
     },
     refuse(cursor, sequence, reason) {
       const tries = (cursor.refused.get(sequence)?.tries ?? 0) + 1;
-      const backoffMs = Math.min(limits.REFUSED_RETRY_MAX_MS, limits.REFUSED_RETRY_MIN_MS * 2 ** Math.min(tries - 1, 16));
-      const jitter = 0.5 + (random.bytes(1)[0] ?? 0) / 510;
+      const backoffMs = backoffAfter(tries, BACKOFF, random.bytes(1));
       cursor.owed.delete(sequence);
-      cursor.refused.set(sequence, { reason, tries, nextTryAtMs: clock.elapsedMs() + backoffMs * jitter });
+      cursor.refused.set(sequence, { reason, tries, nextTryAtMs: clock.elapsedMs() + backoffMs });
     },
     settle(cursor, sequence) {
       cursor.owed.delete(sequence);
