@@ -10,9 +10,15 @@ import type { Stored } from './stored.ts';
 
 const NOTHING = new Uint8Array(0);
 
+/** Under what new bodies are sealed. */
+export interface Sealing {
+  readonly epoch: Epoch;
+  readonly key: Uint8Array;
+}
+
 export interface Bodies {
-  /** The epoch and key under which new bodies are sealed. Throws `fetching_secret`. */
-  currentKey(appId: AppId): { readonly epoch: Epoch; readonly key: Uint8Array };
+  /** Throws `fetching_secret`. */
+  sealing(appId: AppId): Sealing;
   /** Throws `fetching_secret` when the epoch's key is not held. */
   value(record: Stored): Uint8Array;
   /** `undefined` when there is no key for it. */
@@ -29,15 +35,19 @@ export function createBodies(keys: DataKeys, random: Random): Bodies {
     return key && openBody(key, headerBytesOf(record), sealedOf(record), false);
   }
 
-  function currentKey(appId: AppId): { readonly epoch: Epoch; readonly key: Uint8Array } {
+  /** `undefined` while the key of the current epoch is not held. */
+  function current(appId: AppId): Sealing | undefined {
     const epoch = keys.current();
     const key = epoch === undefined ? undefined : keys.recordKey(appId, epoch);
-    if (epoch === undefined || !key) throw new Refusal('fetching_secret', 'no data key of the current epoch');
-    return { epoch, key };
+    return epoch === undefined || !key ? undefined : { epoch, key };
   }
 
   return {
-    currentKey,
+    sealing(appId) {
+      const sealing = current(appId);
+      if (!sealing) throw new Refusal('fetching_secret', 'no data key of the current epoch');
+      return sealing;
+    },
     value(record) {
       const body = opened(record);
       if (!body) throw new Refusal('fetching_secret', `the data key of epoch ${record.epoch} is not held`);
@@ -50,10 +60,8 @@ export function createBodies(keys: DataKeys, random: Random): Bodies {
         const { appId, epoch } = record;
         return keys.recordKey(appId, epoch) && { header, clock, epoch, isEmpty: false, sealed: sealedOf(record) };
       }
-      const epoch = keys.current();
-      const key = epoch === undefined ? undefined : keys.recordKey(record.appId, epoch);
-      if (epoch === undefined || !key) return undefined;
-      return { header, clock, epoch, isEmpty: true, sealed: sealBody(key, header, NOTHING, random) };
+      const sealing = current(record.appId);
+      return sealing && { header, clock, epoch: sealing.epoch, isEmpty: true, sealed: sealBody(sealing.key, header, NOTHING, random) };
     },
     judge({ header: bytes, epoch, isEmpty, sealed }, header) {
       const key = keys.recordKey(header.appId, epoch);
@@ -64,12 +72,11 @@ export function createBodies(keys: DataKeys, random: Random): Bodies {
       return isWhole ? 'authentic' : 'bad_record';
     },
     renew(record) {
-      const epoch = keys.current();
-      const key = epoch === undefined ? undefined : keys.recordKey(record.appId, epoch);
-      if (epoch === undefined || !key || !keys.recordKey(record.appId, record.epoch)) return 'no_key';
+      const sealing = current(record.appId);
+      if (!sealing || !keys.recordKey(record.appId, record.epoch)) return 'no_key';
       const body = opened(record);
       if (!body) return 'unreadable';
-      reseal(record, epoch, sealBody(key, headerBytesOf(record), body, random));
+      reseal(record, sealing.epoch, sealBody(sealing.key, headerBytesOf(record), body, random));
       return 'renewed';
     },
     isReadable: (record) => opened(record) !== undefined,

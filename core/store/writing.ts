@@ -9,6 +9,7 @@ import { expire, expireDue } from './shelf.ts';
 import { chargeFor, chargeOf, idOf, isDead, isExpired, storedOf, versionOf } from './stored.ts';
 import { incremented, pruned } from './version.ts';
 import type { AppId } from '../identity.ts';
+import type { Sealing } from './bodies.ts';
 import type { Deleted, PutOptions, WriteOptions, Written } from './interface.ts';
 import type { Header } from './record.ts';
 import type { Shelf } from './shelf.ts';
@@ -22,27 +23,32 @@ interface Writing {
   remove(appId: AppId, key: string, options?: WriteOptions): Deleted;
 }
 
+/** What a write that may happen is sealed under, and the record that it replaces. */
+interface Judged {
+  readonly sealing: Sealing;
+  readonly held: Stored | undefined;
+}
+
 export function createWriting(shelf: Shelf): Writing {
   const { indexes, bodies, time, clock, random, self, members, quotaBytes, memoryBytesMax } = shelf;
 
   /** Before anything changes: then a write is done whole or not at all. */
-  function judge(appId: AppId, key: string, options: WriteOptions): Stored | undefined {
+  function judge(appId: AppId, key: string, options: WriteOptions): Judged {
     assert(isKey(key), 'callers have judged the key');
     expireDue(shelf, EXPIRED_AT_A_WRITE_MAX);
     time.requireUsable();
-    bodies.currentKey(appId);
-    return judgeVersion(appId, key, options);
+    const sealing = bodies.sealing(appId);
+    return { sealing, held: judgeVersion(appId, key, options) };
   }
 
-  /** What is there now; throws `version_conflict` when the caller expects something else. */
+  /** What is held now, dead or alive; throws `version_conflict` when the caller expects something else. */
   function judgeVersion(appId: AppId, key: string, { ifVersion }: WriteOptions): Stored | undefined {
     const held = indexes.find(appId, key);
-    if (held && !isDead(held) && isExpired(held, clock.nowMs())) expire(shelf, held);
-    const readable = held && !isDead(held) ? held : undefined;
-    const current = readable ? versionOf(idOf(readable)) : null;
+    if (isReadable(held) && isExpired(held, clock.nowMs())) expire(shelf, held);
+    const current = isReadable(held) ? versionOf(idOf(held)) : null;
     if (ifVersion !== undefined && ifVersion !== current)
       throw new Refusal('version_conflict', 'another version is there', undefined, { current_version: current });
-    return readable;
+    return held;
   }
 
   /** Throws `quota_exceeded` or `store_full` when what is held cannot grow by so much. */
@@ -107,18 +113,17 @@ export function createWriting(shelf: Shelf): Writing {
   /** The one place where a dot, a time and a sequence are given out. */
   function write(
     fields: Pick<Header, 'appId' | 'key' | 'kind' | 'commitment'>,
+    { sealing, held }: Judged,
     ttlMs: number | undefined,
     body: Uint8Array | undefined,
   ): Written {
-    const { appId, key } = fields;
-    const sealing = bodies.currentKey(appId);
     const now = time.next();
     const expiresAtMs = ttlMs === undefined ? 0 : clock.nowMs() + ttlMs;
     shelf.counter += 1;
     shelf.sequence += 1;
     const header: Header = { ...fields, ...now, incarnation: shelf.incarnation, counter: shelf.counter, expiresAtMs };
     const bytes = encodeHeader(header);
-    const seen = pruned(indexes.find(appId, key)?.clock ?? [], (wallet) => members().has(wallet));
+    const seen = pruned(held?.clock ?? [], (wallet) => members().has(wallet));
     const record = storedOf(header, {
       sequence: shelf.sequence,
       clock: incremented(seen, self),
@@ -131,34 +136,36 @@ export function createWriting(shelf: Shelf): Writing {
     return { record, version: versionOf(idOf(record)), updatedAtMs: record.ms, expiresAtMs: expiresAtMs || null, evicted: [] };
   }
 
-  function bury({ appId, key }: Pick<Stored, 'appId' | 'key'>): Written {
-    return write({ appId, key, kind: 'tombstone', commitment: NO_COMMITMENT }, undefined, undefined);
-  }
-
-  /** What a record of this charge adds to what is under its key now. */
-  function growthOf(appId: AppId, key: string, charge: number): number {
-    const held = indexes.find(appId, key);
-    return charge - (held ? chargeOf(held) : 0);
+  function bury({ appId, key }: Pick<Stored, 'appId' | 'key'>, judged: Judged): Written {
+    return write({ appId, key, kind: 'tombstone', commitment: NO_COMMITMENT }, judged, undefined, undefined);
   }
 
   return {
     put(appId, key, value, options = {}) {
-      judge(appId, key, options);
-      if (!indexes.find(appId, key)) judgeTombstones(appId, 1);
-      const victims = makeRoom(appId, key, growthOf(appId, key, chargeFor(key, value.length)), options.whenFull);
+      const judged = judge(appId, key, options);
+      const { sealing, held } = judged;
+      if (!held) judgeTombstones(appId, 1);
+      const growth = chargeFor(key, value.length) - (held ? chargeOf(held) : 0);
+      const victims = makeRoom(appId, key, growth, options.whenFull);
       const { commitment, body } = commitTo(value, random);
-      const written = write({ appId, key, kind: 'value', commitment }, options.ttlMs, body);
-      for (const victim of victims) bury(victim);
+      const written = write({ appId, key, kind: 'value', commitment }, judged, options.ttlMs, body);
+      for (const victim of victims) bury(victim, { sealing, held: victim });
       shelf.counts.evictions += victims.length;
       return { ...written, evicted: victims.map((victim) => victim.key) };
     },
     remove(appId, key, options = {}) {
-      const existed = judge(appId, key, options) !== undefined;
-      if (!indexes.find(appId, key)) {
+      const judged = judge(appId, key, options);
+      const existed = isReadable(judged.held);
+      if (!judged.held) {
         judgeTombstones(appId, 1);
         judgeRoom(appId, chargeFor(key, 0));
       }
-      return { ...bury({ appId, key }), existed };
+      return { ...bury({ appId, key }, judged), existed };
     },
   };
+}
+
+/** Not deleted, nor wiped after its expiry. */
+function isReadable(held: Stored | undefined): held is Stored {
+  return held !== undefined && !isDead(held);
 }
