@@ -20,8 +20,8 @@ import { refusalBody } from './reply.ts';
 import type { Caller } from '../core/auth/standing.ts';
 import type { Kms } from '../core/kms.ts';
 import type { StoredRecord, Written } from '../core/store/interface.ts';
-import type { Json } from '../core/wire/json.ts';
-import type { GetOperation, ListOperation, OpenCursor, Operation, WantedReplicas } from './data-requests.ts';
+import type { Json, JsonObject } from '../core/wire/json.ts';
+import type { GetOperation, ListOperation, OpenCursor, Operation, WantedReplicas, Write } from './data-requests.ts';
 import type { Allowance, Endpoint, Outcome, Query } from './sealed.ts';
 
 type Members = { readonly [name: string]: Json };
@@ -43,39 +43,10 @@ interface Replicated {
   readonly superseded: ReadonlyMap<StoredRecord, string>;
 }
 
-export const put: Endpoint = {
-  work: (kms, caller, body, allowance) => {
-    const { operation, replicas } = parsePut(body);
-    return written(kms, caller, perform(kms, caller, operation, roomOf(allowance)), replicas, allowance);
-  },
-  bodyBytesMax: DATA_BODY_BYTES_MAX,
-  requireMore: requireData,
-};
-
-export const remove: Endpoint = {
-  work: (kms, caller, body, allowance) => {
-    const { operation, replicas } = parseDelete(body);
-    return written(kms, caller, perform(kms, caller, operation, roomOf(allowance)), replicas, allowance);
-  },
-  bodyBytesMax: DELETE_BODY_BYTES_MAX,
-  requireMore: requireData,
-};
-
-export const list: Query = {
-  work: (kms, caller, { search }, allowance) => {
-    const operation = parseListQuery(search, cursorOpener(kms, caller));
-    return { body: { ...ofApp(caller), ...perform(kms, caller, operation, roomOf(allowance)).told } };
-  },
-  requireMore: requireData,
-};
-
-export const get: Query = {
-  work: (kms, caller, { pathname }, allowance) => {
-    const operation = parseKeyPath(pathname);
-    return { body: { ...ofApp(caller), ...perform(kms, caller, operation, roomOf(allowance)).told } };
-  },
-  requireMore: requireData,
-};
+export const put = writing(parsePut, DATA_BODY_BYTES_MAX);
+export const remove = writing(parseDelete, DELETE_BODY_BYTES_MAX);
+export const list = reading(({ search }, open) => parseListQuery(search, open));
+export const get = reading(({ pathname }) => parseKeyPath(pathname));
 
 /** Each operation has its own status, and those that fail leave the others as they are. */
 export const batch: Endpoint = {
@@ -89,6 +60,27 @@ export const batch: Endpoint = {
   bodyBytesMax: DATA_BODY_BYTES_MAX,
   requireMore: requireData,
 };
+
+function writing(parse: (body: JsonObject) => Write<Operation>, bodyBytesMax: number): Endpoint {
+  return {
+    work: (kms, caller, body, allowance) => {
+      const { operation, replicas } = parse(body);
+      return written(kms, caller, perform(kms, caller, operation, roomOf(allowance)), replicas, allowance);
+    },
+    bodyBytesMax,
+    requireMore: requireData,
+  };
+}
+
+function reading(parse: (url: URL, open: OpenCursor) => Operation): Query {
+  return {
+    work: (kms, caller, url, allowance) => {
+      const operation = parse(url, cursorOpener(kms, caller));
+      return { body: { ...ofApp(caller), ...perform(kms, caller, operation, roomOf(allowance)).told } };
+    },
+    requireMore: requireData,
+  };
+}
 
 /** A large batch counts as several requests; the first was counted on the road. Throws `rate_limited`. */
 function takeRate({ callerRate }: Kms, { wallet }: Caller, operations: number): void {
