@@ -181,6 +181,11 @@ export const DIGEST_QUEUE_MAX = 8_192;
 export const DIGEST_TRIPS_MAX = 64;
 /** A tick of the replication waits for its own work this long; the rest goes on and the next tick finds it. */
 export const DATA_TICK_MS_MAX = 2 * SECOND_MS;
+/**
+ * Talking with peers that lasts longer is taken for dead, and the next tick talks again: twice what a peer that hangs may cost, and what
+ * a tick waits. A host that ends work with its request does not say so, and until then nothing is compared and nobody catches up.
+ */
+export const TALK_MS_MAX = 10 * SECOND_MS;
 /** Where the host ends what nobody waits for, what goes on behind a tick has so long; the next tick reads the chain again. */
 export const IDLE_AFTER_TICK_MS = 500;
 /** A newcomer whose snapshot has brought nothing for so long begins with another member; where it was is remembered. */

@@ -30,7 +30,7 @@ import type { FrameHandler } from '../cluster/sessions.ts';
 
 export interface Replication {
   readonly handlers: Readonly<Record<DataFrameType, FrameHandler>>;
-  /** Bounded; talking with peers is single-flight, and goes on behind it when it takes longer. */
+  /** Bounded; talking with peers is single-flight, and goes on behind it when it takes longer, for a while. */
   tick(): Promise<void>;
   /** The store has changed: peers are told at once, with what else changes within a few milliseconds. */
   wake(): void;
@@ -74,7 +74,7 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
   /** Since when each goes on. */
   const background = new Map<Promise<void>, number>();
   let wakingSinceMs: number | undefined;
-  let runningSinceMs: number | undefined;
+  let talkingSinceMs: number | undefined;
 
   /** Work that nobody waits for: what it throws is logged. */
   function begin(work: Promise<void>): Promise<void> {
@@ -145,10 +145,10 @@ export function createReplication(dependencies: ReplicationDependencies): Replic
     async tick() {
       await begin(keepHouse());
       const nowMs = clock.elapsedMs();
-      if (runningSinceMs !== undefined && nowMs - runningSinceMs < limits.TICK_MS_MAX) return;
-      runningSinceMs = nowMs;
+      if (talkingSinceMs !== undefined && nowMs - talkingSinceMs < limits.TALK_MS_MAX) return;
+      talkingSinceMs = nowMs;
       const run = talk().finally(() => {
-        if (runningSinceMs === nowMs) runningSinceMs = undefined;
+        if (talkingSinceMs === nowMs) talkingSinceMs = undefined;
       });
       await endOf(begin(run), limits.DATA_TICK_MS_MAX, clock);
     },

@@ -379,6 +379,25 @@ describe('a tick', () => {
     await cluster.round();
     await cluster.until(() => isEqual(cluster), 60);
   });
+  it('talks again after one whose talking never ended, as where a host cut it with its request, and not before its time', async () => {
+    const cluster = await running('a', 'b', 'c');
+    const a = nodeOf(cluster, 'a');
+    let asked = 0;
+    (a.kms.peers as { call: unknown }).call = () => ((asked += 1), new Promise<never>(() => undefined));
+    put(a, 'k');
+    const askedAfter = async (ms: number) => {
+      cluster.clock.advance(ms);
+      await settled();
+      asked = 0;
+      void a.kms.replication.tick();
+      await settled();
+      return asked;
+    };
+    expect(await askedAfter(0)).toBeGreaterThan(0);
+    expect(await askedAfter(limits.TALK_MS_MAX - 1)).toBe(0);
+    expect(await askedAfter(1)).toBeGreaterThan(0);
+    expect(limits.TALK_MS_MAX).toBeGreaterThanOrEqual(2 * limits.PEER_MS_MAX + limits.DATA_TICK_MS_MAX);
+  });
   it('resolves in time while a peer hangs, and what it began goes on behind it', async () => {
     const cluster = await running('a', 'b', 'c');
     const a = nodeOf(cluster, 'a');
