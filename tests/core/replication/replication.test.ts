@@ -229,6 +229,16 @@ describe('a node that joins', () => {
     expect(joined.logs.named('data.ready')).toEqual([{ members: 4 }]);
     await cluster.until(() => cluster.nodes.every(({ kms }) => kms.replication.report().peers.every(({ isBased }) => isBased)), 120);
   });
+  it('is known to serve by those that did before, though nobody writes anything', async () => {
+    const cluster = await running('a', 'b', 'c');
+    const a = nodeOf(cluster, 'a');
+    const joined = cluster.boot('d');
+    const knownToA = () => a.kms.replication.report().peers.find(({ wallet }) => wallet === joined.wallet)?.isReady;
+    await cluster.until(() => knownToA() === false);
+    await cluster.until(() => isReady(joined));
+    await cluster.until(() => knownToA() === true, 10);
+    expect(cluster.nodes.map(({ kms }) => kms.store.sequence())).toEqual([0, 0, 0, 0]);
+  });
   it('goes on with its snapshot after a loss', async () => {
     const cluster = await running('a', 'b', 'c');
     const [a] = cluster.nodes as [TestNode];
