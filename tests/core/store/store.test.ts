@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { secretHash } from '../../../core/crypto/kdf.ts';
 import { createVault } from '../../../core/crypto/vault.ts';
-import { LIST_BYTES_MAX, STORE_MAINTENANCE_RECORDS, VALUE_BYTES_MAX } from '../../../core/limits.ts';
+import { LIST_BYTES_MAX, STORE_MAINTENANCE_BYTES, STORE_MAINTENANCE_RECORDS, VALUE_BYTES_MAX } from '../../../core/limits.ts';
 import { hex, utf8 } from '../../../core/wire/bytes.ts';
 import { createClock, createRandom, flipped, reasonOf, START_MS } from '../fakes.ts';
 import {
@@ -323,10 +323,10 @@ describe('without the key', () => {
 });
 
 describe('a rotation', () => {
-  function rotated(count: number) {
+  function rotated(count: number, value?: Uint8Array) {
     const keys = createKeyTable(e0);
     const store = storeOf({ keys, quotaBytes: 64 << 20 });
-    for (let index = 0; index < count; index += 1) store.put(app, `k${index}`, utf8(`v${index}`));
+    for (let index = 0; index < count; index += 1) store.put(app, `k${index}`, value ?? utf8(`v${index}`));
     keys.held.add(e1);
     keys.epoch = e1;
     return { keys, store, underOld: () => allSent(store).filter(({ epoch }) => epoch === e0).length };
@@ -347,6 +347,14 @@ describe('a rotation', () => {
     store.maintain((epoch) => epoch === e0);
     for (const index of [0, 7, STORE_MAINTENANCE_RECORDS + 9]) expect(read(store, `k${index}`)).toBe(`v${index}`);
     expect(store.gauges().keys).toBe(STORE_MAINTENANCE_RECORDS + 10);
+  });
+  it('seals so many bytes anew in one piece, however few the records are', () => {
+    const pieceOf = STORE_MAINTENANCE_BYTES / VALUE_BYTES_MAX;
+    const { store, underOld } = rotated(2 * pieceOf + 1, new Uint8Array(VALUE_BYTES_MAX));
+    for (const left of [pieceOf + 1, 1, 0]) {
+      store.maintain(nothingGone);
+      expect(underOld()).toBe(left);
+    }
   });
   it('writes under the new epoch at once, and a peer that has both takes either', () => {
     const { keys, store } = rotated(1);
@@ -516,6 +524,14 @@ describe('S-C2 a replaced secret', () => {
       const travelling = store.travelling(record);
       if (travelling) expect(word(peer.merge(travelling))).not.toBe('bad_record');
     }
+  });
+  it('sends none before maintenance has come to it, either, and all of what was written since', () => {
+    const { store, peer } = replaced();
+    store.put(app, 'new', utf8('v'));
+    expect(store.travelling(recordOf(store, 'old'))).toBeUndefined();
+    expect(word(peer.merge(sentOf(store, 'new')))).toBe('stored');
+    store.maintain(nothingGone);
+    expect(store.travelling(recordOf(store, 'new'))).toBeDefined();
   });
   it('leaves keys that can be written again', () => {
     const { store, peer } = replaced();
