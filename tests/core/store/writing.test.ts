@@ -85,6 +85,19 @@ describe('a conditional write', () => {
     store.put(app, 'k', utf8('x'), { ifVersion: null });
     expect(read(store, 'k')).toBe('x');
   });
+  it.each<[string, unknown, (store: TestStore, version: string) => unknown]>([
+    ['put on condition of it', 'version_conflict', (store, ifVersion) => reasonOf(() => store.put(app, 'k', utf8('x'), { ifVersion }))],
+    ['put on condition of nothing', 'none', (store) => reasonOf(() => store.put(app, 'k', utf8('x'), { ifVersion: null }))],
+    ['delete on condition of it', 'version_conflict', (store, ifVersion) => reasonOf(() => store.delete(app, 'k', { ifVersion }))],
+    ['delete', false, (store) => store.delete(app, 'k').existed],
+  ])('finds no value that has expired and waits behind many others to be wiped: a %s is told %s', (_what, told, act) => {
+    const store = storeOf();
+    for (let index = 0; index < 200; index += 1) store.put(app, `before ${index}`, utf8('v'), { ttlMs: 1 });
+    const { version } = store.put(app, 'k', utf8('v'), { ttlMs: 2 });
+    store.clock.advance(2);
+    expect(act(store, version)).toBe(told);
+    expect(store.gauges().keys).toBeGreaterThan(100);
+  });
   it('S-M3 tells a writer that it lost to a peer, with the version that won', () => {
     const [one, two] = clusterOf();
     const mine = one.put(app, 'k', utf8('one'));
