@@ -12,7 +12,7 @@ import type { DigestAnswer } from '../../../core/replication/messages.ts';
 import type { AppId } from '../../../core/identity.ts';
 import type { Store } from '../../../core/store/interface.ts';
 import type { TravellingRecord } from '../../../core/store/record.ts';
-import type { Links } from './linked.ts';
+import type { Links, Message } from './linked.ts';
 
 const ROOM = { quotaBytes: 1 << 30 };
 const reconcile = (links: Links, from = 0, to = 1) => links.node(from).antiEntropy.reconcile(links.peer(to));
@@ -140,6 +140,14 @@ describe('a round', () => {
     expect(await reconcile(links)).toBe('skipped');
     expect(links.node(0).antiEntropy.counts()).toMatchObject({ rounds: 1, skipped: 1 });
     expect(links.cursor(1, 0)).toMatchObject({ isBased: false });
+  });
+  it('is not answered with a comparison of two epochs', async () => {
+    const links = linked(2, (index) => ({ keys: index === 0 ? createKeyTable(e0, e1) : createKeyTable(e0) }));
+    put(links.node(1).store, 'k');
+    expect(await reconcile(links)).toBe('skipped');
+    const { answer } = links.messages.find(({ type }) => type === 'digest') as Message;
+    const nothing = { taken: 0, cuts: [], unlisted: [], records: [], wanted: [] };
+    expect(decodeDigestAnswer(answer as Uint8Array)).toMatchObject({ ...nothing, epoch: e0 });
   });
   it('is skipped while no digest can be made', async () => {
     const keys = createKeyTable();
