@@ -58,6 +58,14 @@ describe('a snapshot', () => {
     expect(second).toMatchObject({ through: 9, next: 6 });
     expect(await page(links, 1, { ...ongoing, after: 6 })).toMatchObject({ through: 9, next: undefined });
   });
+  it('is of all up to the end that it is asked for, and of no more than there is', async () => {
+    const links = linked(2);
+    for (const key of ['k1', 'k2', 'k3']) put(links, 1, key);
+    const { incarnation: of } = await page(links, 1, {});
+    const [within, beyond] = [await page(links, 1, { of, after: 1, through: 2 }), await page(links, 1, { of, after: 1, through: 2 ** 50 })];
+    expect([within.through, within.records.length, within.next]).toEqual([2, 1, undefined]);
+    expect([beyond.through, beyond.records.length, beyond.next]).toEqual([3, 2, undefined]);
+  });
   it('brings all of it, and a value of the largest size in a page of its own', async () => {
     const links = linked(2, () => ROOM);
     for (let n = 0; n < 3; n += 1) put(links, 1, `k${n}`, new Uint8Array(limits.VALUE_BYTES_MAX));
