@@ -1,0 +1,110 @@
+/** After the faults: until every node serves and none lags, and then what must be true of all of them together. */
+import { utf8 } from '../../core/wire/bytes.ts';
+import { hold, Violation } from './invariants.ts';
+import { isLater } from './ledger.ts';
+import type { AppId, Epoch } from '../../core/identity.ts';
+import type { Apps } from './apps.ts';
+import type { Known } from './ledger.ts';
+import type { Boot } from './node.ts';
+import type { World } from './world.ts';
+
+/** After the last fault: chain, back-off, catching up and a round of anti-entropy with everybody. */
+const SETTLED_MS_MAX = 150_000;
+const STEP_MS = 1_000;
+/** For so long nothing may change: what was asked last has been answered by then. */
+const REST_MS = 4_000;
+/** Sleeps and calls of a node at rest: its ticks, what it waits for at its peers. */
+const PENDING_MAX = 60;
+
+export async function judgeEnding(world: World, apps: Apps): Promise<void> {
+  const { timeline } = world;
+  const untilMs = timeline.nowMs() + SETTLED_MS_MAX;
+  for (let restMs = 0; restMs < REST_MS; restMs += STEP_MS) {
+    const reason = unsettled(world) ?? differing(world);
+    if (reason !== undefined) restMs = 0;
+    if (reason !== undefined && timeline.nowMs() >= untilMs) throw new Violation(unsettled(world) === undefined ? 'I1' : 'I21', reason);
+    await timeline.run(timeline.nowMs() + STEP_MS);
+  }
+  world.trace.note('settled');
+  judgeLosses(world, apps);
+  for (const boot of world.running()) judgeNode(world, apps, boot);
+}
+
+/** Why the cluster is not at rest yet. */
+function unsettled(world: World): string | undefined {
+  for (const boot of world.running()) {
+    const { admission, replication, identity } = boot.kms;
+    const gate = admission.gate();
+    if (gate.kind === 'waiting') return `${boot.name}: ${gate.reason} ${gate.detail}`;
+    const data = replication.gate();
+    if (data.kind === 'waiting') return `${boot.name}: ${data.detail}`;
+    const { peers } = replication.report();
+    const others = world.running().filter((other) => other.kms.identity.wallet !== identity.wallet);
+    if (peers.length !== others.length) return `${boot.name} has ${peers.length} peers, not ${others.length}`;
+    const lagging = peers.find(({ lagRecords, isReady }) => lagRecords > 0 || !isReady);
+    if (lagging)
+      return `${boot.name}: ${lagging.wallet} lags ${lagging.lagRecords} records, refused ${JSON.stringify(lagging.refusedThere)}`;
+  }
+  return world.slots.size > 0 && [...world.slots.values()].every(({ boot }) => boot) ? undefined : 'not all nodes run';
+}
+
+/** What two nodes hold differently, dead records apart: those are collected by each at its own time. */
+function differing(world: World): string | undefined {
+  const [first, ...others] = world.running();
+  if (!first) return 'no node runs';
+  const alive = (boot: Boot): Map<string, string> => {
+    const { held, deadSinceMs } = world.ledger.shelf(boot);
+    return new Map([...held].flatMap(([place, known]) => (isAlive(known, deadSinceMs, boot) ? [[place, known.version] as const] : [])));
+  };
+  const ours = alive(first);
+  for (const other of others) {
+    const theirs = alive(other);
+    for (const place of new Set([...ours.keys(), ...theirs.keys()]))
+      if (ours.get(place) !== theirs.get(place))
+        return `${place}: ${first.name} has ${ours.get(place)}, ${other.name} has ${theirs.get(place)}`;
+  }
+  return undefined;
+}
+
+function isAlive({ kind, version, expiresAtMs }: Known, deadSinceMs: ReadonlyMap<string, number>, boot: Boot): boolean {
+  return kind === 'value' && !deadSinceMs.has(version) && (expiresAtMs === 0 || expiresAtMs > boot.nowMs());
+}
+
+/** Every write that an app was told of, and that somebody still had, or what came after it. */
+function judgeLosses(world: World, { answers }: Apps): void {
+  for (const { known, holders } of answers.acknowledged) {
+    const survivors = holders.filter((boot) => boot.isAlive && !world.ledger.shelf(boot).hasForgotten);
+    if (survivors.length === 0) continue;
+    for (const boot of world.running()) {
+      const held = world.ledger.shelf(boot).held.get(known.place);
+      const gone = world.ledger.collected.get(known.place);
+      const isThere = [held, gone].some((each) => each === known || (each !== undefined && isLater(each, known)));
+      hold(
+        'I2',
+        isThere,
+        () => `${boot.name} lacks ${known.place} ${known.version}, which ${survivors[0]?.name} had when it was acknowledged`,
+      );
+    }
+  }
+}
+
+function judgeNode(world: World, { apps, answers }: Apps, boot: Boot): void {
+  const { store, vault, bodiesInFlight, replication } = boot.kms;
+  for (const known of world.ledger.shelf(boot).held.values()) {
+    const at = known.place.indexOf('/');
+    const [appId, key] = [BigInt(known.place.slice(0, at)) as AppId, known.place.slice(at + 1)];
+    if (!isAlive(known, world.ledger.shelf(boot).deadSinceMs, boot)) continue;
+    const found = store.get(appId, key);
+    hold('I1', found?.version === known.version, () => `${boot.name} cannot read ${known.place}`);
+    answers.judgeText(known.version, Buffer.from(found?.value ?? utf8('')).toString());
+  }
+  for (const { appId } of apps)
+    for (const { id } of world.chain.confirmed().epochs) {
+      const key = vault.appKey({ appId: appId as AppId, epoch: Number(id) as Epoch, path: 'end', context: '', lengthBytes: 32 });
+      if (key) answers.judgeKey(`${appId} end  ${id}`, Buffer.from(key).toString('base64'));
+    }
+  hold('I22', bodiesInFlight.held() === 0, () => `${boot.name} holds ${bodiesInFlight.held()} bytes of bodies`);
+  hold('I22', boot.pending() <= PENDING_MAX, () => `${boot.name} waits for ${boot.pending()} things`);
+  const { found } = replication.report().totals;
+  hold('I22', found >= 0, () => `${boot.name} found ${found}`);
+}

@@ -1,0 +1,43 @@
+/** What must hold in every run. A checker that finds otherwise throws a `Violation` with the id, and the run ends there. */
+
+export const INVARIANTS = {
+  I0: 'nothing fails for a reason that nobody expected',
+  I1: 'after the faults all nodes hold the same records',
+  I2: 'an acknowledged write is there at the end, or a later one, while a node that held it lives; and no answer counts a replica that there is not',
+  I3: 'what was deleted and collected does not come back',
+  I4: 'the node that took a write reads it, or a later one',
+  I5: 'reads of one boot of a node never go back',
+  I6: 'a delete is final on its node, unless a later write came',
+  I7: 'nothing is read after its end, and an end that was seen stays',
+  I8: 'admission never exceeds the quota, merging never quotas of all members, and the gauge is the sum',
+  I9: 'eviction takes neither the key that is written nor a record that too few nodes hold',
+  I10: 'no two records share a dot or a time',
+  I11: 'times of one boot rise, and none is ahead of the clock by more than clocks may differ',
+  I12: 'a tombstone is collected only when old enough and when no live member holds anything older under its key',
+  I13: 'a node serves only with the secret that the chain names, and data only once it has all',
+  I15: 'one derivation gives one key, on all nodes and at all times',
+  I16: 'no secret and no value is seen on any wire or in any log',
+  I17: 'a revoked app or node is refused within the bound',
+  I18: 'what an app reads, lists and derives is its own',
+  I19: 'all nodes have the same certificates of an epoch',
+  I21: 'after the faults every node serves within the time, and none lags',
+  I22: 'what a node holds is bounded: records, calls, peers',
+  I23: 'a secret is installed only for the epoch and hash that the chain names',
+  CANARY: 'planted in every run that is to fail',
+} as const;
+
+export type InvariantId = keyof typeof INVARIANTS;
+
+export class Violation extends Error {
+  readonly id: InvariantId;
+  constructor(id: InvariantId, detail: string) {
+    super(`${id}: ${INVARIANTS[id]}: ${detail}`);
+    this.name = 'Violation';
+    this.id = id;
+  }
+}
+
+/** Throws when it does not hold. */
+export function hold(id: InvariantId, holds: boolean, detail: () => string): void {
+  if (!holds) throw new Violation(id, detail());
+}
