@@ -51,6 +51,8 @@ export function createCatchUp(dependencies: CatchUpDependencies): CatchUp {
   /** Since when a pass of each member is wanted. */
   const wantedSinceMs = new Map<Wallet, number>();
   let gate: DataGate = waiting('before the first tick');
+  /** How often all began anew. */
+  let restarts = 0;
   /** Who is asked first, since when, and whose snapshot is begun. */
   let turn: Turn = { number: 0, sinceMs: 0, progressMs: 0, puller: undefined };
 
@@ -92,12 +94,14 @@ export function createCatchUp(dependencies: CatchUpDependencies): CatchUp {
     return turn.puller !== wallet;
   }
 
-  async function passOverAll(untilMs: number): Promise<void> {
+  /** `isOver`: what was asked before says nothing any more. */
+  async function passOverAll(untilMs: number, isOver: () => boolean): Promise<void> {
     for (const peer of inTurn()) {
       if (hasPassed(peer.wallet) || isForAnother(peer)) continue;
       if (clock.elapsedMs() >= untilMs) return;
       if (!wantedSinceMs.has(peer.wallet)) wantedSinceMs.set(peer.wallet, clock.elapsedMs());
       const incarnation = await withoutRefusal(passOver(peer, untilMs));
+      if (isOver()) return;
       if (incarnation !== undefined) passed.set(peer.wallet, incarnation);
     }
   }
@@ -123,13 +127,18 @@ export function createCatchUp(dependencies: CatchUpDependencies): CatchUp {
     gate: () => gate,
     async advance() {
       const untilMs = clock.elapsedMs() + DATA_TICK_MS_MAX;
+      const begun = restarts;
+      // One that was slow ends behind a later one: it takes nothing back, and does not speak for a store that was emptied meanwhile.
+      const isOver = () => restarts !== begun || gate.kind === 'serving';
       await Promise.all(peers.due().map((peer) => withoutRefusal(pushes.greet(peer))));
-      await passOverAll(untilMs);
+      await passOverAll(untilMs, isOver);
       const lacking = await missing();
+      if (isOver()) return;
       gate = lacking === undefined ? { kind: 'serving' } : waiting(lacking);
       if (lacking === undefined) log('data.ready', { members: membership.live().size });
     },
     restart() {
+      restarts += 1;
       passed.clear();
       wantedSinceMs.clear();
       gate = waiting('forgotten');

@@ -11,7 +11,7 @@ import { utf8 } from '../../../core/wire/bytes.ts';
 import { reasonOfAsync } from '../fakes.ts';
 import { app, createKeyTable, e0, e1, forged, printOf, read } from '../store/stores.ts';
 import { operator } from '../cluster/facts.ts';
-import { linked, lost } from './linked.ts';
+import { linked, lost, settled } from './linked.ts';
 import type { CatchUp } from '../../../core/replication/catch-up.ts';
 import type { SnapshotPage, SnapshotRequest } from '../../../core/replication/messages.ts';
 import type { Membership } from '../../../core/replication/membership.ts';
@@ -249,5 +249,53 @@ describe('a node that catches up', () => {
     };
     for (let tick = 0; tick < 120; tick += 1) await catchUp.advance();
     expect(read(links.node(0).store, 'two')).toBe('v');
+  });
+});
+
+describe('catching up that ends late', () => {
+  /** Holds back one answer of that kind; what it returns lets it go, or loses it. */
+  function hold(
+    links: Links,
+    type: 'digest' | 'snapshot',
+    number: number,
+  ): { readonly isHeld: () => boolean; readonly end: (isLost: boolean) => void } {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let seen = 0;
+    links.carry = async (message, answer) => {
+      const bytes = await answer();
+      if (message.type === type && (seen += 1) === number) await promise;
+      return bytes;
+    };
+    return { isHeld: () => seen === number, end: (isLost) => (isLost ? reject(lost()) : resolve()) };
+  }
+
+  it('does not take back that a later one made the node ready', async () => {
+    const { links, catchUp } = catching(2);
+    put(links, 1, 'k');
+    const slow = hold(links, 'digest', 1);
+    const first = catchUp.advance();
+    await settled();
+    expect(slow.isHeld()).toBe(true);
+    await catchUp.advance();
+    expect(isServing(catchUp)).toBe(true);
+    slow.end(true);
+    await first;
+    expect(isServing(catchUp)).toBe(true);
+  });
+  it('says nothing for a store that was emptied meanwhile', async () => {
+    const { links, catchUp } = catching(2, () => ROOM);
+    links.node(1).isReady = false;
+    for (let n = 0; n < 5; n += 1) put(links, 1, `k${n}`, new Uint8Array(300_000));
+    const slow = hold(links, 'snapshot', 2);
+    const first = catchUp.advance();
+    await settled();
+    expect(slow.isHeld()).toBe(true);
+    links.node(0).store.forget();
+    catchUp.restart();
+    slow.end(false);
+    await first;
+    expect(isServing(catchUp)).toBe(false);
+    await catchUp.advance();
+    expect([isServing(catchUp), links.node(0).store.gauges().keys]).toEqual([true, 5]);
   });
 });
