@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly profile: ProfileName;
   /** Only these of its items, by their place; all without. */
   readonly keep?: readonly number[];
+  /** Instead of the schedule that the seed makes. */
+  readonly schedule?: readonly Item[];
   readonly isTraced?: boolean;
   /** Ends with a violation that nothing caused. */
   readonly isCanary?: boolean;
@@ -41,10 +43,11 @@ export function isOperation(does: Fault | Operation): does is Operation {
   return OPERATIONS.includes(does.kind);
 }
 
-export async function runSeed({ seed, profile, keep, isTraced = false, isCanary = false }: RunOptions): Promise<RunResult> {
+export async function runSeed({ seed, profile, keep, schedule, isTraced = false, isCanary = false }: RunOptions): Promise<RunResult> {
   const settings = PROFILES[profile];
   const dice = createDice(`${profile} ${seed}`);
-  const { slots, items } = createSchedule(dice.fork('schedule'), settings);
+  const { slots, items: made } = createSchedule(dice.fork('schedule'), settings);
+  const items = schedule ?? made;
   const world = createWorld(dice.fork('world'), isTraced);
   const { timeline, chain, network, trace } = world;
   for (const name of slots) world.add(name);

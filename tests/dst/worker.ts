@@ -1,10 +1,56 @@
-/** What the bundle is: runs seeds that its parent names, one after the other, and tells the result of each. */
+/** What the bundle is: a thread that runs seeds, as its parent asks. */
 import { parentPort } from 'node:worker_threads';
 import { runSeed } from './run.ts';
-import type { RunOptions } from './run.ts';
+import { PROFILES } from './schedule.ts';
+import type { RunOptions, RunResult } from './run.ts';
+import type { ProfileName } from './schedule.ts';
+
+/** Refusals are everyday here, and nobody reads where they were made. */
+Error.stackTraceLimit = 4;
 
 export { runSeed };
 
-parentPort?.on('message', (options: RunOptions) => {
-  void runSeed(options).then((result) => parentPort?.postMessage(options.isTraced ? result : { ...result, items: [], lines: [] }));
+/** Which profile a seed is of, when nobody says otherwise: each in turn. */
+export function profileOf(seed: number): ProfileName {
+  const names = Object.keys(PROFILES) as ProfileName[];
+  return names[seed % names.length] as ProfileName;
+}
+
+export interface Batch {
+  readonly first: number;
+  readonly count: number;
+  readonly profile: ProfileName | undefined;
+  readonly isCanary?: boolean;
+}
+
+/** Of a batch of seeds: sums, and whole results of those that failed. */
+export interface BatchResult {
+  readonly first: number;
+  readonly count: number;
+  readonly virtualMs: number;
+  readonly sums: Readonly<Record<string, number>>;
+  readonly failed: readonly RunResult[];
+}
+
+async function runBatch({ first, count, profile, isCanary = false }: Batch): Promise<BatchResult> {
+  const sums: Record<string, number> = {};
+  const failed: RunResult[] = [];
+  let virtualMs = 0;
+  const add = (of: string, counts: Readonly<Record<string, number>>): void => {
+    for (const [name, value] of Object.entries(counts)) sums[`${of} ${name}`] = (sums[`${of} ${name}`] ?? 0) + value;
+  };
+  for (let seed = first; seed < first + count; seed += 1) {
+    const result = await runSeed({ seed, profile: profile ?? profileOf(seed), isCanary });
+    virtualMs += result.virtualMs;
+    add('operation', result.outcomes);
+    add('fault', result.faults);
+    add('message', result.messages);
+    add('profile', { [result.profile]: 1 });
+    if (result.violation) failed.push(result);
+  }
+  return { first, count, virtualMs, sums, failed };
+}
+
+parentPort?.on('message', (asked: { readonly batch: Batch } | { readonly run: RunOptions }) => {
+  void ('batch' in asked ? runBatch(asked.batch) : runSeed(asked.run)).then((result) => parentPort?.postMessage(result));
 });

@@ -1,0 +1,184 @@
+/** `npm run dst`: the simulation on the command line. Seeds on all processors, one seed to be looked at, the planted bugs. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { parsed, UsageError } from '../simulation/usage.ts';
+import { bundle } from './bundle.ts';
+import { reportSeed, reportTotals, scheduleText } from './report.ts';
+import { shrink } from './shrink.ts';
+import { emptyTotals, openRunner, sweep } from './sweep.ts';
+import type { RunResult } from './run.ts';
+import type { ProfileName } from './schedule.ts';
+import type { Totals } from './sweep.ts';
+
+const PROFILES: readonly ProfileName[] = [
+  ...(['calm', 'loss', 'partition', 'crash', 'birth', 'skew', 'chain', 'rotation', 'quota', 'forget', 'swarm'] as const),
+];
+const USAGE = `npm run dst -- [options]
+  --seeds N      so many runs, each profile in turn (default 1000)
+  --first S      the first seed (default 0)
+  --profile P    only this one: ${PROFILES.join(', ')}
+  --workers W    threads (default: one for each processor)
+  --resume       go on where the last long run of the same code was
+  --seed S       one run: what happened, its trace hash, and its schedule when something broke
+  --keep LIST    with --seed: only these items of its schedule, as a cut-down schedule names them
+  --trace        with --seed: every event
+  --planted      search every planted bug, with anti-entropy and without, and say how many seeds it took
+  --canary       plant a violation in every run: to see that one is told
+  --json         one JSON object on standard output, progress on standard error (with npm run --silent, npm adds nothing)
+  --help         this text
+
+The exit code is 0 when nothing broke, 1 when something did, 2 when this was called wrongly.`;
+
+const STATE_FILE = fileURLToPath(new URL('../../.simulation/dst.json', import.meta.url));
+const FAILURES_MAX = 5;
+const PROGRESS_MS = 5_000;
+
+const say = (line: string): void => console.error(line);
+
+interface Options {
+  readonly seeds: number;
+  readonly first: number;
+  readonly profile: ProfileName | undefined;
+  readonly workers: number;
+  readonly seed: number | undefined;
+  readonly keep: readonly number[] | undefined;
+  readonly flags: Readonly<Record<'resume' | 'trace' | 'planted' | 'canary' | 'json', boolean>>;
+}
+
+function readOptions(): Options | undefined {
+  const flag = { type: 'boolean', default: false } as const;
+  const text = { type: 'string' } as const;
+  const options = {
+    seeds: { type: 'string', default: '1000' },
+    first: { type: 'string', default: '0' },
+    ...{ profile: text, workers: text, seed: text, keep: text },
+    ...{ resume: flag, trace: flag, planted: flag, canary: flag, json: flag, help: flag },
+  } as const;
+  const { values } = parsed(() => parseArgs({ options }));
+  if (values.help) return undefined;
+  const profile = values.profile as ProfileName | undefined;
+  if (profile && !PROFILES.includes(profile)) throw new UsageError(`--profile takes one of ${PROFILES.join(', ')}`);
+  return {
+    ...{ seeds: count('--seeds', values.seeds, 1), first: count('--first', values.first, 0), profile },
+    workers: values.workers === undefined ? availableParallelism() : count('--workers', values.workers, 1),
+    seed: values.seed === undefined ? undefined : count('--seed', values.seed, 0),
+    keep: values.keep?.split(',').map((place) => count('--keep', place, 0)),
+    flags: values,
+  };
+}
+
+function count(name: string, text: string, min: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < min || text === '') throw new UsageError(`${name} takes whole numbers from ${min}`);
+  return value;
+}
+
+/** What a long run of exactly this code, and these options, had come to. */
+interface State {
+  readonly of: string;
+  readonly next: number;
+  readonly totals: Totals;
+}
+
+function stateOf(of: string): State | undefined {
+  const state = existsSync(STATE_FILE) ? (JSON.parse(readFileSync(STATE_FILE, 'utf8')) as State) : undefined;
+  return state?.of === of ? state : undefined;
+}
+
+async function runMany(options: Options, file: string): Promise<number> {
+  const { seeds, profile, workers, flags } = options;
+  const of = createHash('sha256').update(readFileSync(file)).update(`${profile} ${options.first}`).digest('hex');
+  const before = flags.resume ? stateOf(of) : undefined;
+  const first = before?.next ?? options.first;
+  const end = options.first + seeds;
+  if (flags.resume) say(before ? `going on at seed ${first}` : 'nothing to go on with: no long run of this code so far');
+  const sinceMs = Date.now();
+  let toldMs = sinceMs;
+  const onProgress = (totals: Totals, next: number): void => {
+    if (Date.now() - toldMs < PROGRESS_MS) return;
+    toldMs = Date.now();
+    const perSecond = ((next - first) * 1_000) / (toldMs - sinceMs);
+    const leftS = Math.round((end - next) / perSecond);
+    say(`${totals.seeds} of ${seeds} seeds, ${perSecond.toFixed(1)}/s, ${totals.failed.length} violations, ${leftS} s to go`);
+    mkdirSync(join(STATE_FILE, '..'), { recursive: true });
+    writeFileSync(STATE_FILE, JSON.stringify({ of, next, totals } satisfies State));
+  };
+  say(`${end - first} seeds from ${first} on ${workers} threads`);
+  const asked = {
+    bundle: file,
+    first,
+    seeds: Math.max(0, end - first),
+    workers,
+    profile,
+    isCanary: flags.canary,
+    failuresMax: FAILURES_MAX,
+  };
+  const totals = await sweep({ ...asked, onProgress }, before?.totals ?? emptyTotals());
+  const seconds = (Date.now() - sinceMs) / 1_000;
+  if (flags.json)
+    console.log(
+      JSON.stringify({
+        ...totals,
+        seconds,
+        failed: totals.failed.map(({ seed, profile: of, violation }) => ({ seed, profile: of, violation })),
+      }),
+    );
+  else console.log(reportTotals(totals, seconds));
+  const [worst] = totals.failed;
+  if (worst && !flags.json) await explain(file, worst, flags.canary);
+  return totals.failed.length > 0 ? 1 : 0;
+}
+
+/** Cuts the schedule of a seed that failed down, and says how to see it again. */
+async function explain(file: string, { seed, profile }: RunResult, isCanary: boolean): Promise<void> {
+  const runner = openRunner(file);
+  try {
+    const failed = await runner.run({ seed, profile, isCanary });
+    if (!failed.violation) return say(`seed ${seed} alone breaks nothing: that itself is a fault of the simulation`);
+    say(`cutting the schedule of seed ${seed} down ...`);
+    const { keep, result, runs } = await shrink(failed, (run) => runner.run({ ...run, isCanary }));
+    console.log(`\n${result.violation?.detail}\n\nWhat is left of its schedule after ${runs} runs:\n${scheduleText(result.items, keep)}`);
+    console.log(`\nAgain:  npm run dst -- --seed ${seed} --profile ${profile} --keep ${keep.join(',')} --trace`);
+  } finally {
+    await runner.close();
+  }
+}
+
+async function runOne(options: Options, file: string): Promise<number> {
+  const { seed = 0, keep, flags } = options;
+  const runner = openRunner(file);
+  try {
+    const profile = options.profile ?? (PROFILES[seed % PROFILES.length] as ProfileName);
+    const result = await runner.run({ seed, profile, isTraced: flags.trace, isCanary: flags.canary, ...(keep && { keep }) });
+    if (flags.trace) for (const line of result.lines) console.log(line);
+    console.log(flags.json ? JSON.stringify(result) : reportSeed(result, keep));
+    return result.violation ? 1 : 0;
+  } finally {
+    await runner.close();
+  }
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (!options) return (console.log(USAGE), 0);
+  const folder = mkdtempSync(join(tmpdir(), 'nova-kms-dst-'));
+  try {
+    const file = join(folder, 'simulation.mjs');
+    await bundle({ outfile: file });
+    return options.seed === undefined ? await runMany(options, file) : await runOne(options, file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,65 @@
+/** What a person reads of runs: tables of totals, one run, a schedule. */
+import { table } from '../simulation/narrate.ts';
+import type { RunResult } from './run.ts';
+import type { Item } from './schedule.ts';
+import type { Totals } from './sweep.ts';
+
+const HOUR_MS = 3_600_000;
+
+function sumsOf({ sums }: Totals, kind: string): [string, number][] {
+  return Object.entries(sums)
+    .filter(([name]) => name.startsWith(`${kind} `))
+    .map(([name, value]): [string, number] => [name.slice(kind.length + 1), value])
+    .toSorted((a, b) => b[1] - a[1]);
+}
+
+/** Every kind that there is; one at zero is to be seen. */
+export const FAULT_KINDS = [
+  ...['cut', 'isolate', 'loss', 'duplicate', 'slow', 'clog', 'crash', 'skew', 'rpc_down', 'odyn_down', 'stop', 'rpc_lag', 'reorg'],
+  ...['late_transactions', 'join', 'rotate', 'retire', 'revoke_app'],
+];
+
+export function reportTotals(totals: Totals, seconds: number): string {
+  const operations = sumsOf(totals, 'operation');
+  const asked = operations.reduce((sum, [, value]) => sum + value, 0);
+  const faults = new Map(sumsOf(totals, 'fault'));
+  const rows = [
+    ['seeds', String(totals.seeds)],
+    ['virtual hours', (totals.virtualMs / HOUR_MS).toFixed(1)],
+    ['seconds', seconds.toFixed(1)],
+    ['operations of apps', String(asked)],
+    ...operations.slice(0, 12).map(([name, value]) => [`  ${name}`, String(value)]),
+    ['  others', String(operations.slice(12).reduce((sum, [, value]) => sum + value, 0))],
+    ['faults that were brought about', String(FAULT_KINDS.reduce((sum, kind) => sum + (faults.get(kind) ?? 0), 0))],
+    ...FAULT_KINDS.map((kind) => [`  ${kind}`, String(faults.get(kind) ?? 0)]),
+    ['  spared, as no cluster would survive', String(faults.get('spared') ?? 0)],
+    ...sumsOf(totals, 'message').map(([name, value]) => [`messages ${name}`, String(value)]),
+    ['violations', String(totals.failed.length)],
+    ...totals.failed.map(({ seed, profile, violation }) => [`  seed ${seed} (${profile})`, violation?.detail.split('\n')[0] ?? '']),
+  ];
+  return table(['', ''], rows);
+}
+
+export function scheduleText(items: readonly Item[], keep: readonly number[] | undefined): string {
+  return items
+    .flatMap(({ atMs, does }, index) =>
+      keep && !keep.includes(index)
+        ? []
+        : [`  ${String(index).padStart(3)}  ${(atMs / 1_000).toFixed(3).padStart(8)} s  ${JSON.stringify(does)}`],
+    )
+    .join('\n');
+}
+
+export function reportSeed(result: RunResult, keep: readonly number[] | undefined): string {
+  const { seed, profile, hash, virtualMs, violation, outcomes, faults, items } = result;
+  const counted = (counts: Readonly<Record<string, number>>) =>
+    Object.entries(counts)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ');
+  return [
+    `seed ${seed}, profile ${profile}, ${(virtualMs / 1_000).toFixed(1)} virtual seconds, trace ${hash}`,
+    `operations: ${counted(outcomes)}`,
+    `faults: ${counted(faults) || 'none'}`,
+    violation ? `${violation.detail}\n\nSchedule:\n${scheduleText(items, keep)}` : 'nothing broke',
+  ].join('\n');
+}
