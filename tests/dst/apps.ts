@@ -20,6 +20,8 @@ export interface App {
   readonly wallet: Wallet;
   /** The version of each key as this app was last told. */
   readonly versions: Map<string, string | null>;
+  /** Where its next page of keys begins. */
+  readonly page: { cursor: string | undefined };
   revokedSinceMs: number | undefined;
 }
 
@@ -59,7 +61,14 @@ export function createApps(world: World): Apps {
   const outcomes = new Map<string, number>();
   const apps: App[] = Array.from({ length: APPS }, (_, index) => {
     const enclave = world.platform.enclave(`app ${index}`, () => Promise.resolve());
-    return { appId: BigInt(9 + index), enclave, wallet: enclave.wallet, versions: new Map(), revokedSinceMs: undefined };
+    return {
+      appId: BigInt(9 + index),
+      enclave,
+      wallet: enclave.wallet,
+      versions: new Map(),
+      page: { cursor: undefined },
+      revokedSinceMs: undefined,
+    };
   });
   const answers = createAnswers(world, apps);
   for (const app of apps) revoke(app, false);
@@ -105,7 +114,8 @@ export function createApps(world: World): Apps {
   async function ask(boot: Boot, app: App, operation: Operation): Promise<void> {
     const { kind } = operation;
     const began = answers.began(boot, app, operation);
-    const route = kind === 'get' ? `GET /kms/data/${operation.key}` : kind === 'list' ? 'GET /kms/data' : ROUTES[kind];
+    const route =
+      kind === 'get' ? `GET /kms/data/${operation.key}` : kind === 'list' ? `GET /kms/data${queryOf(app, operation)}` : ROUTES[kind];
     const body = kind === 'get' || kind === 'list' ? undefined : bodyOf(app, operation);
     const told = await read(app, await boot.api(await request(boot, app, route, body)));
     if (!boot.isAlive) return;
@@ -115,6 +125,12 @@ export function createApps(world: World): Apps {
     world.ledger.observe(boot);
     answers.judge(began, told);
     world.network.carry(boot.slot.name, 'apps', () => world.judge(() => answers.delivered(began, told)));
+  }
+
+  /** A third of the lists is paged, each going on where the app's last page ended. */
+  function queryOf({ page }: App, { id }: Operation): string {
+    if (id % 3 > 0) return '';
+    return `?prefix=k&limit=2${page.cursor === undefined ? '' : `&cursor=${encodeURIComponent(page.cursor)}`}`;
   }
 
   /** What travels sealed. */

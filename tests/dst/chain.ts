@@ -27,7 +27,8 @@ type Transaction = (state: RegistryState, block: Pick<Block, 'number' | 'timeMs'
 
 /** What is wrong with one node's endpoint. */
 export interface Endpoint {
-  isDown: boolean;
+  /** By how many faults it does not answer now. */
+  downs: number;
   lagBlocks: number;
   /** Until an answer, a little more or less each time. */
   latencyMs: () => number;
@@ -42,6 +43,8 @@ export interface VirtualChain {
   reorganise(depth: number): void;
   /** Transactions wait, or are mined again. */
   holdTransactions(isHeld: boolean): void;
+  /** Activations that are sent meanwhile are never seen again. */
+  loseActivations(areLost: boolean): void;
   submit(transaction: Transaction): void;
   endpoint(faults: Endpoint): Chain;
 }
@@ -63,7 +66,7 @@ export function createVirtualChain(options: ChainOptions): VirtualChain {
   /** Of the newest blocks, for when they are replaced. */
   const included = new Map<number, Transaction[]>();
   const encoded = new WeakMap<Block, `0x${string}`>();
-  let isHeld = false;
+  let [isHeld, areLost] = [false, false];
   const empty: RegistryState = { operators: [], epochs: [], callers: new Map() };
 
   function append(timeMs: number, transactions: Transaction[]): void {
@@ -101,7 +104,7 @@ export function createVirtualChain(options: ChainOptions): VirtualChain {
   function send(raw: `0x${string}`): string {
     const { data } = JSON.parse(parseUtf8(parseHex(raw) as Uint8Array) ?? '') as { data: `0x${string}` };
     const { args } = decodeFunctionData({ data } as never) as unknown as { args: ActivationArguments };
-    mempool.push((state, at) => activated(state, args, at, options));
+    if (!areLost) mempool.push((state, at) => activated(state, args, at, options));
     return `0x${'00'.repeat(31)}01`;
   }
 
@@ -124,13 +127,16 @@ export function createVirtualChain(options: ChainOptions): VirtualChain {
     holdTransactions(held) {
       isHeld = held;
     },
+    loseActivations(lost) {
+      areLost = lost;
+    },
     submit: (transaction) => void mempool.push(transaction),
     endpoint(faults) {
       const answer = <T>(what: () => T): Promise<T> =>
         new Promise((resolve, reject) => {
           timeline.after(faults.latencyMs(), () => {
             try {
-              if (faults.isDown) throw new Refusal('chain_unavailable', 'the endpoint is down');
+              if (faults.downs > 0) throw new Refusal('chain_unavailable', 'the endpoint is down');
               resolve(what());
             } catch (error) {
               reject(error as Error);

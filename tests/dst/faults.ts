@@ -73,9 +73,21 @@ export function createFaults(world: World, apps: Apps): Faults {
     return isSafe && (serving.length >= 2 || epochs.every(({ state }) => state === STATES.open));
   }
 
-  function crash(slot: Slot, downMs: number, as: 'same' | 'new'): boolean {
-    if (!slot.boot || !isSurvivable(slot.boot)) return false;
+  /** `moved`: the next one has another wallet at another URL, and the old one stays registered until the owner sees to it. */
+  function crash(slot: Slot, { downMs, as }: Extract<Fault, { kind: 'crash' }>): boolean {
+    if (!slot.boot || !isSurvivable(slot.boot) || (as === 'moved' && world.slots.size >= SLOTS_MAX)) return false;
+    const { wallet } = slot.boot.kms.identity;
     world.kill(slot);
+    if (as === 'moved') {
+      slot.isGone = true;
+      timeline.after(downMs, () => world.add(`${slot.name}m`));
+      const end = (): void => {
+        ends.delete(end);
+        chain.submit(stopped(wallet, true));
+      };
+      ends.add(end);
+      return true;
+    }
     if (as === 'new') slot.enclave = `${slot.enclave}'`;
     during(downMs, () => world.start(slot));
     return true;
@@ -112,10 +124,11 @@ export function createFaults(world: World, apps: Apps): Faults {
     return true;
   }
 
-  function lasting(slot: Slot, forMs: number, begin: () => void, end: () => void): boolean {
+  /** Adds to what is wrong with a slot, and takes it away again: faults of one kind may overlap. */
+  function lasting(slot: Slot, forMs: number, change: (sign: 1 | -1) => void): boolean {
     if (!slot.boot) return false;
-    begin();
-    during(forMs, end);
+    change(1);
+    during(forMs, () => change(-1));
     return true;
   }
 
@@ -138,6 +151,8 @@ export function createFaults(world: World, apps: Apps): Faults {
         return (chain.reorganise(fault.depth), readiness.mined(), true);
       case 'late_transactions':
         return (chain.holdTransactions(true), during(fault.forMs, () => chain.holdTransactions(false)), true);
+      case 'lost_activations':
+        return (chain.loseActivations(true), during(fault.forMs, () => chain.loseActivations(false)), true);
       case 'join':
         return world.slots.size < SLOTS_MAX && world.add(fault.slot) !== undefined;
       case 'rotate':
@@ -156,37 +171,17 @@ export function createFaults(world: World, apps: Apps): Faults {
   function applyTo(slot: Slot, fault: Fault): boolean {
     switch (fault.kind) {
       case 'crash':
-        return crash(slot, fault.downMs, fault.as);
+        return crash(slot, fault);
       case 'stop':
         return stop(slot, fault.forMs);
       case 'skew':
-        return lasting(
-          slot,
-          fault.forMs,
-          () => (slot.skewMs += fault.byMs),
-          () => (slot.skewMs -= fault.byMs),
-        );
+        return lasting(slot, fault.forMs, (sign) => void (slot.skewMs += sign * fault.byMs));
       case 'rpc_down':
-        return lasting(
-          slot,
-          fault.forMs,
-          () => (slot.rpc.isDown = true),
-          () => (slot.rpc.isDown = false),
-        );
+        return lasting(slot, fault.forMs, (sign) => void (slot.rpc.downs += sign));
       case 'rpc_lag':
-        return lasting(
-          slot,
-          fault.forMs,
-          () => (slot.rpc.lagBlocks = fault.blocks),
-          () => (slot.rpc.lagBlocks = 0),
-        );
+        return lasting(slot, fault.forMs, (sign) => void (slot.rpc.lagBlocks += sign * fault.blocks));
       case 'odyn_down':
-        return lasting(
-          slot,
-          fault.forMs,
-          () => (slot.isOdynDown = true),
-          () => (slot.isOdynDown = false),
-        );
+        return lasting(slot, fault.forMs, (sign) => void (slot.odynDowns += sign));
       default:
         return false;
     }

@@ -25,10 +25,13 @@ export interface Slot {
   readonly origin: string;
   readonly rpc: Endpoint;
   skewMs: number;
-  isOdynDown: boolean;
+  /** By how many faults its Odyn does not answer now. */
+  odynDowns: number;
   /** Names the enclave: another one has another wallet. */
   enclave: string;
   boot: Boot | undefined;
+  /** Nothing will run here any more. */
+  isGone: boolean;
 }
 
 /** One boot of a node, until it is killed. */
@@ -85,7 +88,7 @@ export function bootNode(world: World, slot: Slot, number: number): Boot {
 
   async function odyn(): Promise<void> {
     if (dice.chance(SLOW_ODYN)) await clock.sleep(dice.between(1, 40));
-    if (slot.isOdynDown) throw new Refusal('odyn_unavailable', 'Odyn is down');
+    if (slot.odynDowns > 0) throw new Refusal('odyn_unavailable', 'Odyn is down');
   }
 
   const fetch: Fetch = (request, { timeoutMs }) =>

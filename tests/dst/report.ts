@@ -16,7 +16,7 @@ function sumsOf({ sums }: Totals, kind: string): [string, number][] {
 /** Every kind that there is; one at zero is to be seen. */
 export const FAULT_KINDS = [
   ...['cut', 'isolate', 'loss', 'duplicate', 'slow', 'clog', 'crash', 'skew', 'rpc_down', 'odyn_down', 'stop', 'rpc_lag', 'reorg'],
-  ...['late_transactions', 'join', 'rotate', 'retire', 'revoke_app'],
+  ...['late_transactions', 'lost_activations', 'join', 'rotate', 'retire', 'revoke_app'],
 ];
 
 export function reportTotals(totals: Totals, seconds: number): string {

@@ -17,12 +17,12 @@ export type Fault =
       readonly stepMs: number;
       readonly freed: readonly number[];
     }
-  | { readonly kind: 'crash'; readonly slot: string; readonly downMs: number; readonly as: 'same' | 'new' }
+  | { readonly kind: 'crash'; readonly slot: string; readonly downMs: number; readonly as: 'same' | 'new' | 'moved' }
   | { readonly kind: 'skew'; readonly slot: string; readonly byMs: number; readonly forMs: number }
   | { readonly kind: 'rpc_down' | 'odyn_down' | 'stop'; readonly slot: string; readonly forMs: number }
   | { readonly kind: 'rpc_lag'; readonly slot: string; readonly blocks: number; readonly forMs: number }
   | { readonly kind: 'reorg'; readonly depth: number }
-  | { readonly kind: 'late_transactions'; readonly forMs: number }
+  | { readonly kind: 'late_transactions' | 'lost_activations'; readonly forMs: number }
   | { readonly kind: 'join'; readonly slot: string }
   | { readonly kind: 'rotate' | 'retire' }
   | { readonly kind: 'revoke_app'; readonly app: number; readonly forMs: number };
@@ -59,6 +59,8 @@ export interface ProfileSettings {
   readonly operations: readonly [number, number];
   readonly keys: number;
   readonly valueBytes: readonly [number, number];
+  /** How long faults last, and how long some of them. */
+  readonly forMs: readonly [number, number];
   /** How far clocks are set, at most. */
   readonly skewMs: number;
   readonly reorgDepth: number;
@@ -66,11 +68,11 @@ export interface ProfileSettings {
 
 const usual: ProfileSettings = {
   ...{ nodes: [3, 3], phaseMs: 38_000, faultsFromMs: 14_000, faults: [3, 6], kinds: {}, operations: [30, 50] },
-  ...{ keys: 4, valueBytes: [10, 120], skewMs: 4_000, reorgDepth: 2 },
+  ...{ keys: 4, valueBytes: [10, 120], forMs: [8_000, 20_000], skewMs: 4_000, reorgDepth: 2 },
 };
 const everything: ProfileSettings['kinds'] = {
   ...{ cut: 2, isolate: 2, loss: 2, duplicate: 1, slow: 1, clog: 1, crash: 3, skew: 1, rpc_down: 1, odyn_down: 1, stop: 1, rpc_lag: 1 },
-  ...{ reorg: 1, late_transactions: 1, join: 1, rotate: 1, retire: 1, revoke_app: 1 },
+  ...{ reorg: 1, late_transactions: 1, lost_activations: 1, join: 1, rotate: 1, retire: 1, revoke_app: 1 },
 };
 
 export const PROFILES = {
@@ -83,12 +85,19 @@ export const PROFILES = {
   chain: { ...usual, kinds: { rpc_down: 2, rpc_lag: 2, reorg: 3, late_transactions: 1, stop: 2, rotate: 1, revoke_app: 1 }, reorgDepth: 5 },
   rotation: {
     ...usual,
-    kinds: { rotate: 2, retire: 3, crash: 1, isolate: 1, late_transactions: 1, reorg: 1 },
+    kinds: { rotate: 2, retire: 3, crash: 1, isolate: 1, late_transactions: 1, lost_activations: 1, reorg: 1 },
     faults: [4, 8],
     phaseMs: 70_000,
   },
   quota: { ...usual, kinds: { isolate: 3, cut: 1, crash: 1, loss: 1 }, keys: 24, valueBytes: [200, 1_000], operations: [60, 90] },
-  forget: { ...usual, kinds: { isolate: 3, cut: 2, crash: 2, stop: 2, join: 1, clog: 1 }, keys: 2, phaseMs: 110_000, operations: [40, 70] },
+  forget: {
+    ...usual,
+    kinds: { isolate: 3, cut: 2, crash: 2, stop: 2, join: 1, clog: 1 },
+    keys: 2,
+    phaseMs: 110_000,
+    forMs: [20_000, 60_000],
+    operations: [40, 70],
+  },
   swarm: { ...usual, kinds: everything, faults: [6, 14], nodes: [3, 5], phaseMs: 50_000 },
 } satisfies Record<string, ProfileSettings>;
 
@@ -101,10 +110,10 @@ export function createSchedule(
   settings: ProfileSettings,
 ): { readonly slots: readonly string[]; readonly items: readonly Item[] } {
   const slots = Array.from({ length: dice.between(...settings.nodes) }, (_, index) => `n${index}`);
-  const faults = Array.from({ length: dice.between(...settings.faults) }, (_, index) => ({
-    atMs: dice.between(settings.faultsFromMs, settings.phaseMs - 5_000),
-    does: faultFrom(dice, settings, slots, index),
-  }));
+  const faults = Array.from({ length: dice.between(...settings.faults) }, (_, index) => {
+    const does = faultFrom(dice, settings, slots, index);
+    return { atMs: timeOf(dice, does, settings), does };
+  });
   const fromMs = 12_000;
   const operations = Array.from({ length: dice.between(...settings.operations) }, (_, index) => ({
     atMs: dice.between(fromMs, settings.phaseMs),
@@ -113,11 +122,19 @@ export function createSchedule(
   return { slots, items: [...faults, ...operations].toSorted((a, b) => a.atMs - b.atMs) };
 }
 
-function faultFrom(dice: Dice, { kinds, skewMs, reorgDepth }: ProfileSettings, slots: readonly string[], index: number): Fault {
+/** An epoch is retired late, when the one after it may have come. */
+function timeOf(dice: Dice, { kind }: Fault, { faultsFromMs, phaseMs }: ProfileSettings): number {
+  const [fromMs, toMs] = [faultsFromMs, phaseMs - 5_000];
+  const middleMs = (fromMs + toMs) / 2;
+  return Math.round(dice.between(kind === 'retire' ? middleMs + 6_000 : fromMs, kind === 'rotate' ? middleMs - 4_000 : toMs));
+}
+
+function faultFrom(dice: Dice, settings: ProfileSettings, slots: readonly string[], index: number): Fault {
+  const { kinds, skewMs, reorgDepth } = settings;
   const bag = Object.entries(kinds).flatMap(([kind, weight]) => Array.from({ length: weight }, () => kind as FaultKind));
   const kind = dice.pick(bag);
   const [slot, other] = twoOf(dice, slots);
-  const forMs = dice.between(1_000, dice.chance(0.3) ? 20_000 : 8_000);
+  const forMs = dice.between(1_000, settings.forMs[dice.chance(0.3) ? 1 : 0]);
   switch (kind) {
     case 'cut':
       return { kind, from: slot, to: other, forMs };
@@ -131,7 +148,7 @@ function faultFrom(dice: Dice, { kinds, skewMs, reorgDepth }: ProfileSettings, s
       return { kind, links, stepMs: dice.between(100, 3_000), freed: dice.shuffled(links.map((_, at) => at)) };
     }
     case 'crash':
-      return { kind, slot, downMs: dice.between(100, 12_000), as: dice.pick(['same', 'new']) };
+      return { kind, slot, downMs: dice.between(100, 12_000), as: dice.pick(['same', 'new', 'new', 'moved']) };
     case 'skew':
       return { kind, slot, byMs: dice.between(-skewMs, skewMs), forMs };
     case 'rpc_lag':
@@ -139,6 +156,7 @@ function faultFrom(dice: Dice, { kinds, skewMs, reorgDepth }: ProfileSettings, s
     case 'reorg':
       return { kind, depth: dice.between(1, reorgDepth) };
     case 'late_transactions':
+    case 'lost_activations':
       return { kind, forMs };
     case 'join':
       return { kind, slot: `j${index}` };

@@ -75,15 +75,16 @@ export function createWorld(dice: Dice, isTraced: boolean): World {
     },
     running: () => [...slots.values()].flatMap(({ boot }) => (boot?.isAlive ? [boot] : [])),
     add(name) {
-      const rpc = { isDown: false, lagBlocks: 0, latencyMs: () => endpointDice.between(1, 15) };
+      const rpc = { downs: 0, lagBlocks: 0, latencyMs: () => endpointDice.between(1, 15) };
       const slot: Slot = {
         name,
         origin: `https://${name}.nova.example`,
         rpc,
         skewMs: 0,
-        isOdynDown: false,
+        odynDowns: 0,
         enclave: name,
         boot: undefined,
+        isGone: false,
       };
       slots.set(name, slot);
       world.start(slot);
