@@ -132,15 +132,15 @@ export function bootNode(world: World, slot: Slot, number: number): Boot {
     pending: () => pending,
     nowMs: clock.nowMs,
   };
+  // Of this boot alone: what waits for it goes with it.
+  const never = new AbortController().signal;
   const tick = async (): Promise<void> => void (await Promise.all([kms.admission.tick(), kms.replication.tick()]));
   // Neighbours do not tick at the same moment.
   timeline.after(dice.between(1, CLUSTER_PROFILE.tickMs), () =>
-    reach(() => void runTicks({ node: { tick, obstacle: () => undefined }, tickMs: CLUSTER_PROFILE.tickMs, clock, log, signal: NEVER })),
+    reach(() => void runTicks({ node: { tick, obstacle: () => undefined }, tickMs: CLUSTER_PROFILE.tickMs, clock, log, signal: never })),
   );
   return boot;
 }
-
-const NEVER = new AbortController().signal;
 
 /** A chain whose answers reach live nodes only. */
 function tapped<Port extends object>(port: Port, reach: (act: () => void) => void): Port {
