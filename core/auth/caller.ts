@@ -37,6 +37,7 @@ export interface AuthorizerDependencies {
 
 interface Judgement {
   readonly verdict: Caller | Refusal;
+  /** By elapsed time: setting the clock back makes no judgement younger. */
   readonly judgedAtMs: number;
   readonly headTimeMs: number;
 }
@@ -57,7 +58,7 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
     if (state.kind !== 'fresh') throw new Refusal('chain_unavailable', state.detail);
     const { head, confirmed } = state.blocks;
     // The judgement is as old as the question: a slow answer does not make it younger.
-    const judgedAtMs = clock.nowMs();
+    const judgedAtMs = clock.elapsedMs();
     const read = async (blockNumber: number) =>
       decodeCallerView(await readWithRetry(chain, profile.kmsRegistry, encodeCallerView(wallet), blockNumber));
     const [atHead, atConfirmed] = await Promise.all([read(head.blockNumber), read(confirmed.blockNumber)]);
@@ -66,6 +67,12 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
     const caller = judgeCaller(wallet, atHead);
     const doubt = [caller, judgeCaller(wallet, atConfirmed)].find((verdict) => verdict instanceof Refusal);
     return { verdict: doubt ?? caller, judgedAtMs, headTimeMs: head.blockTimeMs };
+  }
+
+  /** Without news of the chain, no longer than the head that it was made at; nor than that by time that passed. */
+  function stands({ headTimeMs, judgedAtMs }: Judgement): boolean {
+    const ageMs = Math.max(clock.nowMs() - headTimeMs, clock.elapsedMs() - judgedAtMs);
+    return ageMs <= profile.headAgeMaxMs;
   }
 
   function remember(wallet: Wallet, judgement: Judgement): void {
@@ -80,14 +87,14 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
   }
 
   async function judge(wallet: Wallet): Promise<Judgement> {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.elapsedMs();
     const known = judgements.get(wallet);
     if (known && nowMs - known.judgedAtMs < CALLER_CACHE_MS) return known;
     const unknown = unknowns.get(wallet);
     if (unknown && nowMs - unknown.judgedAtMs < UNKNOWN_CACHE_MS) return unknown;
     // One question at a time: meanwhile the last judgement stands, as it would through an outage.
     const asked = asking.get(wallet);
-    const fallback = known && nowMs - known.headTimeMs <= profile.headAgeMaxMs ? known : undefined;
+    const fallback = known && stands(known) ? known : undefined;
     if (fallback && asked !== undefined && nowMs - asked < RPC_MS_MAX) return fallback;
     if (!known && !lookups.take('unknown')) throw new Refusal('rate_limited', 'look-ups of unknown wallets');
     asking.set(wallet, nowMs);
@@ -96,8 +103,7 @@ export function createAuthorizer({ chain, view, clock, profile }: AuthorizerDepe
       remember(wallet, judgement);
       return judgement;
     } catch (error) {
-      const standing = error instanceof Refusal && error.reason === 'chain_unavailable' && known;
-      if (standing && clock.nowMs() - known.headTimeMs <= profile.headAgeMaxMs) return known;
+      if (error instanceof Refusal && error.reason === 'chain_unavailable' && known && stands(known)) return known;
       throw error;
     } finally {
       asking.delete(wallet);

@@ -36,6 +36,8 @@ export interface ChainViewDependencies {
 
 export function createChainView({ chain, clock, profile }: ChainViewDependencies): ChainView {
   let blocks: Blocks | undefined;
+  /** By elapsed time, when they were asked for. */
+  let readAtMs = 0;
 
   async function readAt(blockNumber: number): Promise<ClusterView> {
     for (let tried = 1; ; tried += 1) {
@@ -48,16 +50,21 @@ export function createChainView({ chain, clock, profile }: ChainViewDependencies
 
   return {
     async refresh() {
+      const askedAtMs = clock.elapsedMs();
       const headNumber = await chain.headNumber();
       // An endpoint that has fallen back tells nothing new; the view ages until the head moves on.
       if (blocks && headNumber < blocks.head.blockNumber) return;
       const confirmedNumber = headNumber - profile.confirmationBlocks;
       if (confirmedNumber < 0) throw new Refusal('chain_unavailable', 'the chain is shorter than its confirmation depth');
       const [head, confirmed] = await Promise.all([readAt(headNumber), readAt(confirmedNumber)]);
-      if (!blocks || head.blockNumber >= blocks.head.blockNumber) blocks = { head, confirmed };
+      if (blocks && head.blockNumber < blocks.head.blockNumber) return;
+      blocks = { head, confirmed };
+      readAtMs = Math.max(readAtMs, askedAtMs);
     },
     state() {
       if (!blocks) return unusable('chain_unreadable', 'no block was read yet');
+      const unreadMs = clock.elapsedMs() - readAtMs;
+      if (unreadMs > profile.headAgeMaxMs) return unusable('chain_stale', `head ${blocks.head.blockNumber} was read ${unreadMs} ms ago`);
       return judge(blocks, profile, clock.nowMs());
     },
   };

@@ -135,7 +135,7 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
 
   return {
     async tick() {
-      const nowMs = clock.nowMs();
+      const nowMs = clock.elapsedMs();
       if (runningSinceMs !== undefined && nowMs - runningSinceMs < TICK_MS_MAX) return;
       if (runningSinceMs !== undefined) log('tick.skipped', { runningMs: nowMs - runningSinceMs });
       runningSinceMs = nowMs;

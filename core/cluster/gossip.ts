@@ -71,8 +71,7 @@ export function createGossip({ view, endorsements, clock, log }: GossipDependenc
     async exchange(peers) {
       const epoch = open();
       const payload = ours(epoch);
-      const quietSinceMs = clock.nowMs() - PEER_PROBE_MS;
-      const due = peers.due().filter((peer) => epoch !== undefined || (peers.contact(peer.wallet).lastContactAtMs ?? 0) <= quietSinceMs);
+      const due = peers.due().filter(({ wallet }) => epoch !== undefined || peers.contact(wallet).quietMs >= PEER_PROBE_MS);
       await Promise.all(due.map((peer) => exchangeWith(peer, peers, payload)));
     },
   };

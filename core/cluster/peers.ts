@@ -34,6 +34,8 @@ export interface Peer {
 export interface Contact {
   readonly reachable: boolean | null;
   readonly lastContactAtMs: number | null;
+  /** For how long there was none; `Infinity` before the first. */
+  readonly quietMs: number;
   readonly failures: number;
 }
 
@@ -61,10 +63,12 @@ export interface PeersDependencies {
   readonly log: Log;
 }
 
+/** By elapsed time, so that a clock that is set puts nobody off; but for `lastContactAtMs`, which people read. */
 interface Standing {
   failures: number;
   failedAtMs: number;
   nextTryAtMs: number;
+  contactAtMs: number;
   lastContactAtMs: number | null;
 }
 
@@ -87,7 +91,13 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
   }
 
   function standingOf(wallet: Wallet): Standing {
-    const standing = standings.get(wallet) ?? { failures: 0, failedAtMs: -Infinity, nextTryAtMs: 0, lastContactAtMs: null };
+    const standing = standings.get(wallet) ?? {
+      failures: 0,
+      failedAtMs: -Infinity,
+      nextTryAtMs: 0,
+      contactAtMs: -Infinity,
+      lastContactAtMs: null,
+    };
     standings.set(wallet, standing);
     return standing;
   }
@@ -95,7 +105,7 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
   function succeeded(wallet: Wallet): void {
     const standing = standingOf(wallet);
     if (standing.failures > 0) log('peer.reachable', { peer: wallet, failures: standing.failures });
-    Object.assign(standing, { failures: 0, nextTryAtMs: 0, lastContactAtMs: clock.nowMs() });
+    Object.assign(standing, { failures: 0, nextTryAtMs: 0, lastContactAtMs: clock.nowMs(), contactAtMs: clock.elapsedMs() });
   }
 
   /** Calls that were under way together fail together: that counts once. */
@@ -103,8 +113,8 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
     const standing = standingOf(wallet);
     if (standing.failures > 0 && standing.failedAtMs > startedAtMs) return;
     standing.failures += 1;
-    standing.failedAtMs = clock.nowMs();
-    standing.nextTryAtMs = clock.nowMs() + backoffAfter(standing.failures, BACKOFF, random.bytes(1));
+    standing.failedAtMs = clock.elapsedMs();
+    standing.nextTryAtMs = clock.elapsedMs() + backoffAfter(standing.failures, BACKOFF, random.bytes(1));
     if (standing.failures > 1) return;
     const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
     log('peer.unreachable', { peer: wallet, reason: refusal.reason, detail: refusal.detail });
@@ -115,10 +125,10 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
       const current = members();
       const wallets = new Set(current.map((peer) => peer.wallet));
       for (const wallet of standings.keys()) if (!wallets.has(wallet)) standings.delete(wallet);
-      return current.filter((peer) => standingOf(peer.wallet).nextTryAtMs <= clock.nowMs());
+      return current.filter((peer) => standingOf(peer.wallet).nextTryAtMs <= clock.elapsedMs());
     },
     async call(peer, type, payload, read) {
-      const startedAtMs = clock.nowMs();
+      const startedAtMs = clock.elapsedMs();
       try {
         const call = sessions.call(peer.wallet, createPeerWire(peer.origin, fetch), type, payload);
         const answer = read(await withDeadline(clock, PEER_MS_MAX, 'outbound_timeout', call));
@@ -140,6 +150,7 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
       return {
         reachable: asked ? standing.failures === 0 : null,
         lastContactAtMs: standing?.lastContactAtMs ?? null,
+        quietMs: clock.elapsedMs() - (standing?.contactAtMs ?? -Infinity),
         failures: standing?.failures ?? 0,
       };
     },

@@ -78,6 +78,7 @@ export interface SessionsDependencies {
 /** `counter`: as initiator the last one sent, as responder the highest taken. */
 interface Session extends SessionSecrets, Window {
   readonly peer: Wallet;
+  /** By elapsed time. */
   readonly openedAtMs: number;
 }
 
@@ -108,7 +109,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   }
 
   function isWorn(session: Session): boolean {
-    return clock.nowMs() - session.openedAtMs > SESSION_AGE_MAX_MS || session.counter >= SESSION_FRAMES_MAX;
+    return clock.elapsedMs() - session.openedAtMs > SESSION_AGE_MAX_MS || session.counter >= SESSION_FRAMES_MAX;
   }
 
   async function acceptHello(body: Uint8Array, headers: HelloHeaders): Promise<SignedAnswer> {
@@ -135,7 +136,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       keys,
       initiatorIncarnation: hello.incarnation,
       responderIncarnation: self.incarnation,
-      openedAtMs: clock.nowMs(),
+      openedAtMs: clock.elapsedMs(),
       counter: 0,
       taken: new Set<number>(),
     });
@@ -194,7 +195,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       keys,
       initiatorIncarnation: self.incarnation,
       responderIncarnation: answer.incarnation,
-      openedAtMs: clock.nowMs(),
+      openedAtMs: clock.elapsedMs(),
       counter: 0,
       taken: new Set<number>(),
     };

@@ -121,6 +121,18 @@ describe('the authorizer', () => {
     chain.outage = false;
     expect(await verdict()).toBe('chain_unavailable');
   });
+  it('S-H6 makes no judgement younger when the clock is set back', async () => {
+    const { clock, chain, verdict, reads } = await setUp();
+    expect([await verdict(), reads()]).toEqual(['none', 2]);
+    clock.set(-20_000);
+    clock.advance(CALLER_CACHE_MS);
+    expect([await verdict(), reads()]).toEqual(['none', 4]);
+    chain.outage = true;
+    clock.advance(profile.headAgeMaxMs);
+    expect(await verdict()).toBe('none');
+    clock.advance(1);
+    expect(await verdict()).toBe('chain_unavailable');
+  });
   it('S-H6 counts a judgement from its question, however slow the answer', async () => {
     const { clock, chain, verdict, reads } = await setUp();
     const { call } = chain;

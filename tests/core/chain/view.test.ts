@@ -155,12 +155,24 @@ describe('the state', () => {
     clock.advance(1);
     expect(kind()).toBe('chain_stale');
   });
+  it('S-H6 is stale once no block was read for so long, however far back the clock is set', async () => {
+    const { clock, chain, view, kind } = setUp();
+    await view.refresh();
+    clock.set(-HEAD_AHEAD_MAX_MS);
+    clock.advance(profile.headAgeMaxMs);
+    expect(kind()).toBe(19);
+    clock.advance(1);
+    expect(kind()).toBe('chain_stale');
+    chain.mine();
+    await view.refresh();
+    expect(kind()).toBe(20);
+  });
   it('is wrong when the head is further ahead than clocks differ', async () => {
     const { clock, view, kind } = setUp();
     await view.refresh();
-    clock.advance(-HEAD_AHEAD_MAX_MS);
+    clock.set(-HEAD_AHEAD_MAX_MS);
     expect(kind()).toBe(19);
-    clock.advance(-1);
+    clock.set(-1);
     expect(kind()).toBe('chain_clock_ahead');
   });
   it('is fresh when the head names our chain, registry and app', async () => expect(await answering({}).reason()).toBe('fresh'));

@@ -6,7 +6,7 @@ import { recoverWallet } from '../../../core/crypto/wallet.ts';
 import { Refusal } from '../../../core/errors.ts';
 import { PEER_PROBE_MS } from '../../../core/limits.ts';
 import { endorsementText } from '../../../core/wire/pop.ts';
-import { createClock, createRecordingLog, epochOf, hashOf, profile, signerNamed, START_MS } from '../fakes.ts';
+import { createClock, createRecordingLog, epochOf, hashOf, profile, signerNamed } from '../fakes.ts';
 import { a, b, blocksOf, c, epochs, operator, VALID_UNTIL } from './facts.ts';
 import type { ChainState } from '../../../core/chain/view.ts';
 import type { Peers } from '../../../core/cluster/peers.ts';
@@ -30,12 +30,12 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
   const endorsements = createEndorsements({ recover: recoverWallet, profile });
   const gossip = createGossip({ view: { refresh: () => Promise.resolve(), state: () => state }, endorsements, clock, log: logs.log });
   const asked: string[] = [];
-  const contacts = new Map<string, number>();
+  const quietMs = new Map<string, number>();
   const answers = new Map<string, Uint8Array | Error>();
   const peers: Peers = {
     due: () => [b, c].map((wallet) => ({ wallet, origin: 'https://x.nova.example' })),
     heard: () => undefined,
-    contact: (wallet) => ({ reachable: null, lastContactAtMs: contacts.get(wallet) ?? null, failures: 0 }),
+    contact: (wallet) => ({ reachable: null, lastContactAtMs: null, quietMs: quietMs.get(wallet) ?? Infinity, failures: 0 }),
     call: async (peer, _type, _payload, read) => {
       asked.push(peer.wallet);
       const answer = answers.get(peer.wallet) ?? encodeEndorsements({ epoch: undefined, offers: [] });
@@ -44,7 +44,7 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
     },
   };
   const signers = () => endorsements.offers(epochOf(0)).flatMap((offer) => [...offer.signatures.keys()]);
-  return { gossip, endorsements, logs, peers, asked, contacts, answers, signers };
+  return { gossip, endorsements, logs, peers, asked, quietMs, answers, signers };
 }
 
 describe('the answer to a peer’s endorsements', () => {
@@ -86,8 +86,8 @@ describe('the answer to a peer’s endorsements', () => {
 
 describe('a round', () => {
   it('goes to every peer while an epoch is open, and learns what they know', async () => {
-    const { gossip, peers, asked, answers, contacts, signers } = setUp();
-    contacts.set(b, START_MS);
+    const { gossip, peers, asked, answers, quietMs, signers } = setUp();
+    quietMs.set(b, 0);
     answers.set(b, payload('b'));
     answers.set(c, payload('c'));
     await gossip.exchange(peers);
@@ -95,9 +95,9 @@ describe('a round', () => {
     expect(signers().toSorted()).toEqual([b, c].toSorted());
   });
   it('S-M4 probes only the peers not heard of for a while, when nothing is open', async () => {
-    const { gossip, peers, asked, contacts } = setUp({ kind: 'fresh', blocks: blocksOf({ epochs: epochs('active') }) });
-    contacts.set(b, START_MS - PEER_PROBE_MS + 1);
-    contacts.set(c, START_MS - PEER_PROBE_MS);
+    const { gossip, peers, asked, quietMs } = setUp({ kind: 'fresh', blocks: blocksOf({ epochs: epochs('active') }) });
+    quietMs.set(b, PEER_PROBE_MS - 1);
+    quietMs.set(c, PEER_PROBE_MS);
     await gossip.exchange(peers);
     expect(asked).toEqual([c]);
   });

@@ -107,6 +107,17 @@ describe('a peer that fails', () => {
     expect(await Promise.all(calls)).toEqual(['outbound_timeout', 'outbound_timeout', 'outbound_timeout']);
     expect(peers.contact(b).failures).toBe(1);
   });
+  it('X-10 is put off by no clock that is set: an hour back, or forward', async () => {
+    const { clock, world, peers, peer, call } = setUp();
+    const to = peer();
+    world.fails = true;
+    await call(to);
+    clock.set(3_600_000);
+    expect(wallets(peers.due())).not.toContain(b);
+    clock.set(-7_200_000);
+    clock.advance(PEER_BACKOFF_MIN_MS);
+    expect(wallets(peers.due())).toContain(b);
+  });
   it('is tried again soon after it was heard, at most once in the shortest back-off', async () => {
     const { clock, world, peers, peer, call } = setUp();
     const to = peer();
@@ -123,16 +134,19 @@ describe('a peer that fails', () => {
   });
   it('is known as unreachable, and as reachable again after one good answer, said once', async () => {
     const { clock, logs, world, peers, peer, call } = setUp();
-    expect(peers.contact(b)).toEqual({ reachable: null, lastContactAtMs: null, failures: 0 });
+    expect(peers.contact(b)).toEqual({ reachable: null, lastContactAtMs: null, quietMs: Infinity, failures: 0 });
     const to = peer();
     world.fails = true;
     await call(to);
     await call(to);
-    expect(peers.contact(b)).toEqual({ reachable: false, lastContactAtMs: null, failures: 2 });
+    expect(peers.contact(b)).toEqual({ reachable: false, lastContactAtMs: null, quietMs: Infinity, failures: 2 });
     world.fails = false;
     await call(to);
     await call(to);
-    expect(peers.contact(b)).toEqual({ reachable: true, lastContactAtMs: clock.nowMs(), failures: 0 });
+    expect(peers.contact(b)).toEqual({ reachable: true, lastContactAtMs: clock.nowMs(), quietMs: 0, failures: 0 });
+    clock.advance(700);
+    clock.set(-3_600_000);
+    expect(peers.contact(b).quietMs).toBe(700);
     expect(logs.named('peer.reachable')).toEqual([{ peer: b, failures: 2 }]);
   });
   it('S-C3 by an authentic and wrong answer is counted like one that cannot be reached, and its back-off grows', async () => {

@@ -152,6 +152,19 @@ describe('a call', () => {
     expect(await world.say('three')).toBe('re: three');
     expect(world.hellos()).toBe(2);
   });
+  it('X-9 lives by the time that passed, wherever the clock is set', async () => {
+    await world.say('one');
+    world.clock.set(-SESSION_AGE_MAX_MS);
+    world.clock.advance(SESSION_AGE_MAX_MS);
+    await world.say('two');
+    expect(world.hellos()).toBe(1);
+    world.clock.advance(1);
+    await world.say('three');
+    expect(world.hellos()).toBe(2);
+    world.clock.set(SESSION_AGE_MAX_MS);
+    await world.say('four');
+    expect(world.hellos()).toBe(2);
+  });
   it('opens a new session when the peer restarted and forgot the old one', async () => {
     await world.say('one');
     world.restartB();
