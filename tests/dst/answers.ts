@@ -1,9 +1,11 @@
 /** Judges what nodes tell apps: reads against what the node held, acknowledgements against what others hold, keys against each other. */
+import { CALLER_CACHE_MS } from '../../core/limits.ts';
 import { hold } from './invariants.ts';
 import { isLater, placeOf } from './ledger.ts';
-import { APP_BOUND_MS } from './readiness.ts';
+import { createKeyJudge } from './keys.ts';
 import { VALUE_MARK } from './world.ts';
 import type { App, Told } from './apps.ts';
+import type { KeyJudge } from './keys.ts';
 import type { Known } from './ledger.ts';
 import type { Boot } from './node.ts';
 import type { Operation } from './schedule.ts';
@@ -18,6 +20,9 @@ export interface Began {
   readonly nodeMs: number;
   /** The newest record of the key that this boot had shown by then, and how. */
   readonly floor: Floor | undefined;
+  /** What this boot held under the key, and what a conditional write expects there. */
+  readonly held: Known | undefined;
+  readonly condition: string | null | undefined;
 }
 
 interface Floor {
@@ -33,7 +38,7 @@ export interface Acknowledged {
   readonly holders: readonly Boot[];
 }
 
-export interface Answers {
+export interface Answers extends KeyJudge {
   began(boot: Boot, app: App, operation: Operation): Began;
   /** When the node has answered. */
   judge(began: Began, told: Told): void;
@@ -41,8 +46,6 @@ export interface Answers {
   delivered(began: Began, told: Told): void;
   /** One version has one value. */
   judgeText(version: string, text: string): void;
-  judgeKey(what: string, key: string): void;
-  judgeCertificate(epoch: number, certificate: string): void;
   readonly acknowledged: readonly Acknowledged[];
 }
 
@@ -53,9 +56,7 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
   const floors = new Map<Boot, Map<string, Floor>>();
   const hidden = new Map<Boot, Set<string>>();
   const values = new Map<string, string>();
-  const keys = new Map<string, string>();
-  const owners = new Map<string, string>();
-  const certificates = new Map<number, string>();
+  const keys = createKeyJudge();
   const acknowledged: Acknowledged[] = [];
 
   const floorsOf = (boot: Boot) => floors.get(boot) ?? (floors.set(boot, new Map()).get(boot) as Map<string, Floor>);
@@ -76,8 +77,14 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     values.set(version, text);
   }
 
+  /** By every clock that the node had since it was asked. */
+  function isExpired({ expiresAtMs }: Known, { boot, nodeMs }: Began): boolean {
+    return expiresAtMs !== 0 && expiresAtMs <= Math.min(nodeMs, boot.nowMs());
+  }
+
   /** A value that was read: the right app's, the one of that version, not over, and no older than what was shown before. */
-  function judgeValue({ boot, app, nodeMs, floor }: Began, key: string, told: Fields): void {
+  function judgeValue(began: Began, key: string, told: Fields): void {
+    const { boot, app, nodeMs, floor } = began;
     const version = String(told['version']);
     const text = Buffer.from(String(told['value']), 'base64').toString();
     const value = JSON.parse(text) as { mark: string; app: number; key: string };
@@ -87,7 +94,7 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     hold('I18', known?.place === placeOf(app.appId, key), () => `${boot.name} gave ${key} a version that is ${known?.place}`);
     judgeText(version, text);
     if (!known) return;
-    const isOver = known.expiresAtMs !== 0 && (known.expiresAtMs <= nodeMs || hiddenOf(boot).has(version));
+    const isOver = known.expiresAtMs !== 0 && (isExpired(known, began) || hiddenOf(boot).has(version));
     hold('I7', !isOver, () => `${boot.name} gave ${key}, which ended ${nodeMs - known.expiresAtMs} ms before`);
     const isOld = floor !== undefined && isLater(floor.known, known);
     if (floor) hold(idOf(floor), !isOld, () => `${boot.name} gave ${key} ${version} after ${floor.known.kind} ${floor.known.version}`);
@@ -108,14 +115,22 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     hold(idOf(floor), isGone, () => `${boot.name} found nothing under ${key} after ${floor.known.version}`);
   }
 
-  function judgeList({ boot, app, operation, atMs }: Began, told: Fields): void {
+  function judgeList(began: Began, told: Fields): void {
+    const { boot, app, operation, atMs } = began;
     const found = told['keys'] as readonly string[];
+    if (operation.id % 3 === 0)
+      hold(
+        'I18',
+        found.length <= 2 && found.every((key) => key.startsWith('k')),
+        () => `${boot.name} listed ${found.join()} of a page of 2`,
+      );
     hold('I18', !found.includes(`only-${1 - operation.app}`), () => `${boot.name} listed to app ${app.appId} a key of the other`);
     for (const key of found) {
       const { held, changedAtMs } = ledger.shelf(boot);
       const place = placeOf(app.appId, key);
       const known = held.get(place);
-      const isThere = (known?.kind === 'value' && !hiddenOf(boot).has(known.version)) || (changedAtMs.get(place) ?? 0) >= atMs;
+      const isAlive = known?.kind === 'value' && !hiddenOf(boot).has(known.version) && !isExpired(known, began);
+      const isThere = isAlive || (changedAtMs.get(place) ?? 0) >= atMs;
       hold('I7', isThere, () => `${boot.name} listed ${key}, which is not there`);
     }
   }
@@ -127,10 +142,37 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     return known;
   }
 
+  /** A write that was done over what it named, and counted where as many hold it as it asked for. */
+  function judgeTerms({ boot, operation, condition }: Began, status: number, told: Fields, known: Known): void {
+    const { minReplicas } = operation;
+    const isEnough = status !== 200 || typeof minReplicas !== 'number' || Number(told['replicas']) >= minReplicas;
+    hold('I2', isEnough, () => `${boot.name} answered 200 for ${String(told['replicas'])} replicas of ${minReplicas}`);
+    if (condition === undefined) return;
+    const { over, nodeMs } = known.holders.get(boot) ?? { over: undefined, nodeMs: 0 };
+    const isOver =
+      over !== undefined && over.expiresAtMs !== 0 && (over.expiresAtMs <= nodeMs || ledger.shelf(boot).deadSinceMs.has(over.version));
+    const isFree = !over || over.kind === 'tombstone' || isOver;
+    const isMet = condition === null ? isFree : over?.version === condition;
+    hold('I25', isMet, () => `${boot.name} wrote ${known.place} on condition of ${condition} over ${over?.version}`);
+  }
+
+  /** Why a write was refused. */
+  function judgeRefusal(began: Began, status: number, told: Fields): void {
+    const { boot, app, operation, held } = began;
+    if (!held || ledger.shelf(boot).held.get(held.place) !== held) return;
+    const isOver = isExpired(held, began) && told['current_version'] === held.version;
+    hold('I7', status !== 412 || !isOver, () => `${boot.name} named ${held.place} ${held.version}, which has ended`);
+    const isKept = operation.kind === 'delete' && status === 507;
+    hold('I8', !isKept, () => `${boot.name} refused to delete ${operation.key} of app ${app.appId}: ${String(told['reason'])}`);
+  }
+
   function judgeOne(began: Began, op: string, key: string, status: number, told: Fields): void {
     if (op === 'get' && status === 200) judgeValue(began, key, told);
     if (op === 'get' && status === 404) judgeAbsence(began, key);
-    if ((op === 'put' || op === 'delete') && (status === 200 || status === 202)) judgeWrite(began.boot, told);
+    if (op !== 'put' && op !== 'delete') return;
+    if (status !== 200 && status !== 202) return judgeRefusal(began, status, told);
+    const known = judgeWrite(began.boot, told);
+    if (known) judgeTerms(began, status, told, known);
   }
 
   function acknowledge(boot: Boot, told: Fields): void {
@@ -149,8 +191,10 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
   return {
     acknowledged,
     began(boot, app, operation) {
-      const floor = floorsOf(boot).get(placeOf(app.appId, operation.key));
-      return { boot, app, operation, atMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), floor };
+      const place = placeOf(app.appId, operation.key);
+      const condition = operation.ifVersion ? (app.versions.get(operation.key) ?? null) : undefined;
+      const before = { floor: floorsOf(boot).get(place), held: ledger.shelf(boot).held.get(place), condition };
+      return { boot, app, operation, atMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), ...before };
     },
     judge(began, { status, body }) {
       const { boot, app, operation, atMs } = began;
@@ -160,8 +204,12 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
         status < 500 || status === 503 || status === 507 || status === 504,
         () => `${boot.name} answered ${status} ${JSON.stringify(body)}`,
       );
-      const isLate = app.revokedSinceMs !== undefined && atMs - app.revokedSinceMs > APP_BOUND_MS && boot.slot.skewMs === 0;
-      hold('I17', !(isDone && isLate), () => `${boot.name} served app ${app.appId}, revoked ${atMs - (app.revokedSinceMs ?? 0)} ms before`);
+      const lateMs = isDone ? world.readiness.knownOutMs(boot, app.wallet, atMs) : 0;
+      hold(
+        'I17',
+        lateMs <= CALLER_CACHE_MS,
+        () => `${boot.name} served app ${app.appId}, ${lateMs} ms after it must have known of its end`,
+      );
       if (operation.kind === 'list' && isDone) judgeList(began, body);
       else if (operation.kind === 'batch' && isDone) {
         const [, put, read] = body['results'] as readonly (Fields & { status: number })[];
@@ -175,15 +223,20 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
           );
       } else if (operation.kind === 'derive' && isDone) {
         const name = `${body['app_id'] as number} ${String(body['path'])} ${String(body['context'])} ${body['epoch'] as number}`;
-        this.judgeKey(name, String(body['key']));
-      } else if (operation.kind === 'cert' && isDone) this.judgeCertificate(body['epoch'] as number, String(body['ca_certificate']));
+        keys.judgeKey(name, String(body['key']));
+        // The epoch that an app was born in does not change.
+        if (operation.id % 2 !== 0) keys.judgeOwnEpoch(app, body['epoch'] as number);
+      } else if (operation.kind === 'cert' && isDone) keys.judgeCertificate(body['epoch'] as number, String(body['ca_certificate']));
       else judgeOne(began, operation.kind, operation.key, status, body);
     },
     delivered({ boot, app, operation }, { status, body }) {
       if (status === 412) app.versions.set(operation.key, (body['current_version'] as string | null | undefined) ?? null);
       if (status === 404 && operation.kind === 'get') app.versions.set(operation.key, null);
+      // Its epoch may have been retired since.
+      if (body['reason'] === 'cursor_malformed') app.page.cursor = undefined;
       if (status !== 200 && status !== 202) return;
       if (operation.kind === 'put' || operation.kind === 'get') app.versions.set(operation.key, String(body['version']));
+      if (operation.kind === 'list') app.page.cursor = (body['cursor'] as string | null) ?? undefined;
       if (operation.kind === 'delete') app.versions.set(operation.key, null);
       if (operation.kind === 'put' || operation.kind === 'delete') acknowledge(boot, body);
       if (operation.kind === 'batch')
@@ -191,15 +244,6 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
           if (result['replicas'] !== undefined) acknowledge(boot, result);
     },
     judgeText,
-    judgeKey(what, key) {
-      hold('I15', (keys.get(what) ?? key) === key, () => `two keys for ${what}`);
-      hold('I18', (owners.get(key) ?? what) === what, () => `one key for ${what} and ${owners.get(key)}`);
-      keys.set(what, key);
-      owners.set(key, what);
-    },
-    judgeCertificate(epoch, certificate) {
-      hold('I19', (certificates.get(epoch) ?? certificate) === certificate, () => `two certificates of epoch ${epoch}`);
-      certificates.set(epoch, certificate);
-    },
+    ...keys,
   };
 }

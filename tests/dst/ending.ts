@@ -1,15 +1,17 @@
 /** After the faults: until every node serves and none lags, and then what must be true of all of them together. */
-import { utf8 } from '../../core/wire/bytes.ts';
+import { createPrinter, printBytes } from '../../core/store/prints.ts';
+import { equalBytes, utf8 } from '../../core/wire/bytes.ts';
 import { hold, Violation } from './invariants.ts';
 import { isLater } from './ledger.ts';
 import type { AppId, Epoch } from '../../core/identity.ts';
+import type { Stored } from '../../core/store/stored.ts';
 import type { Apps } from './apps.ts';
 import type { Known } from './ledger.ts';
 import type { Boot } from './node.ts';
 import type { World } from './world.ts';
 
 /** After the last fault: chain, back-off, catching up and a round of anti-entropy with everybody. */
-const SETTLED_MS_MAX = 150_000;
+const SETTLED_MS_MAX = 40_000;
 const STEP_MS = 1_000;
 /** For so long nothing may change: what was asked last has been answered by then. */
 const REST_MS = 4_000;
@@ -38,6 +40,8 @@ function unsettled(world: World): string | undefined {
     if (gate.kind === 'waiting') return `${boot.name}: ${gate.reason} ${gate.detail}`;
     const data = replication.gate();
     if (data.kind === 'waiting') return `${boot.name}: ${data.detail}`;
+    const old = [...boot.kms.store.changes(0)].find((record) => isSealed(record as Stored) && (record as Stored).epoch !== gate.epoch);
+    if (old) return `${boot.name}: ${old.key} is still sealed under epoch ${(old as Stored).epoch}`;
     const { peers } = replication.report();
     const others = world.running().filter((other) => other.kms.identity.wallet !== identity.wallet);
     if (peers.length !== others.length) return `${boot.name} has ${peers.length} peers, not ${others.length}`;
@@ -45,8 +49,10 @@ function unsettled(world: World): string | undefined {
     if (lagging)
       return `${boot.name}: ${lagging.wallet} lags ${lagging.lagRecords} records, refused ${JSON.stringify(lagging.refusedThere)}`;
   }
-  return world.slots.size > 0 && [...world.slots.values()].every(({ boot }) => boot) ? undefined : 'not all nodes run';
+  return world.slots.size > 0 && [...world.slots.values()].every(({ boot, isGone }) => boot ?? isGone) ? undefined : 'not all nodes run';
 }
+
+const isSealed = ({ deadSinceMs }: Stored): boolean => deadSinceMs === undefined;
 
 /** What two nodes hold differently, dead records apart: those are collected by each at its own time. */
 function differing(world: World): string | undefined {
@@ -89,7 +95,8 @@ function judgeLosses(world: World, { answers }: Apps): void {
 }
 
 function judgeNode(world: World, { apps, answers }: Apps, boot: Boot): void {
-  const { store, vault, bodiesInFlight, replication } = boot.kms;
+  const { store, vault, bodiesInFlight } = boot.kms;
+  judgeDigest(boot);
   for (const known of world.ledger.shelf(boot).held.values()) {
     const at = known.place.indexOf('/');
     const [appId, key] = [BigInt(known.place.slice(0, at)) as AppId, known.place.slice(at + 1)];
@@ -105,6 +112,22 @@ function judgeNode(world: World, { apps, answers }: Apps, boot: Boot): void {
     }
   hold('I22', bodiesInFlight.held() === 0, () => `${boot.name} holds ${bodiesInFlight.held()} bytes of bodies`);
   hold('I22', boot.pending() <= PENDING_MAX, () => `${boot.name} waits for ${boot.pending()} things`);
-  const { found } = replication.report().totals;
-  hold('I22', found >= 0, () => `${boot.name} found ${found}`);
+}
+
+/** What anti-entropy compares, made anew from the records. */
+function judgeDigest({ name, kms }: Boot): void {
+  const { store, vault } = kms;
+  const digest = store.digest();
+  const key = digest && vault.digestKey(digest.epoch);
+  if (!digest || !key) return;
+  const printer = createPrinter(digest.epoch, key);
+  const sum = new Int32Array(4);
+  let count = 0;
+  for (const record of store.changes(0)) {
+    printer.print(store.offerOf(record).id).forEach((lane, at) => (sum[at] = ((sum[at] ?? 0) + lane) | 0));
+    count += 1;
+  }
+  const told = digest.fingerprint({ from: undefined, to: undefined });
+  hold('I24', told.count === count, () => `${name} has a digest of ${told.count} records and holds ${count}`);
+  hold('I24', equalBytes(told.print, printBytes(sum)), () => `${name} has a digest of other records than it holds`);
 }

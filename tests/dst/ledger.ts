@@ -5,6 +5,8 @@
 import * as limits from '../../core/limits.ts';
 import { versionOf } from '../../core/store/stored.ts';
 import { hold } from './invariants.ts';
+import { createRoom } from './room.ts';
+import { VALUE_MARK } from './world.ts';
 import type { StoredRecord } from '../../core/store/interface.ts';
 import type { Stored } from '../../core/store/stored.ts';
 import type { Boot } from './node.ts';
@@ -20,8 +22,16 @@ export interface Known {
   readonly origin: string;
   readonly expiresAtMs: number;
   readonly firstSeenMs: number;
-  /** Boots that ever held it, or what followed it there. */
-  readonly holders: Set<Boot>;
+  /** Boots that ever held it. */
+  readonly holders: Map<Boot, Holding>;
+}
+
+interface Holding {
+  readonly sinceMs: number;
+  /** By the node's own clock. */
+  readonly nodeMs: number;
+  /** What it took the place of. */
+  readonly over: Known | undefined;
 }
 
 /** What one boot holds, by app and key. */
@@ -34,6 +44,8 @@ export interface Shelf {
   /** When each place last changed, or was emptied. */
   readonly changedAtMs: Map<string, number>;
   readonly usedBytes: Map<bigint, number>;
+  /** Versions of what it has collected. */
+  readonly gone: Set<string>;
   collected: number;
   evictions: number;
   expiries: number;
@@ -57,20 +69,12 @@ export function isLater(a: Pick<Known, 'ms' | 'logical' | 'origin'>, b: Pick<Kno
   return a.ms - b.ms > 0 || (a.ms === b.ms && (a.logical > b.logical || (a.logical === b.logical && a.origin > b.origin)));
 }
 
-const RECORD_BYTES = 16 + 32;
-const SEALED_BYTES = 12 + 32 + 16;
-
-/** As a quota charges it, from the record's bytes alone. */
-export function chargeOf(record: StoredRecord): number {
-  const { bytes, deadSinceMs, key } = record as Stored;
-  return Buffer.byteLength(key) + 256 + (deadSinceMs === undefined ? bytes.length - RECORD_BYTES - SEALED_BYTES : 0);
-}
-
 export function createLedger(world: World): Ledger {
   const shelves = new Map<Boot, Shelf>();
   const records = new Map<string, Known>();
   const dots = new Map<string, string>();
   const collected = new Map<string, Known>();
+  const room = createRoom(world, holdersOf);
 
   function shelf(boot: Boot): Shelf {
     const known = shelves.get(boot);
@@ -80,6 +84,7 @@ export function createLedger(world: World): Ledger {
     shelves.set(boot, {
       ...fresh,
       usedBytes: new Map(),
+      gone: new Set(),
       changedAtMs: new Map(),
       evictions: 0,
       expiries: 0,
@@ -100,7 +105,7 @@ export function createLedger(world: World): Ledger {
       dots.set(name, version);
     }
     const fresh = { version, place: placeOf(appId, key), kind, ms, logical, origin, expiresAtMs, firstSeenMs: world.timeline.nowMs() };
-    records.set(version, { ...fresh, holders: new Set() });
+    records.set(version, { ...fresh, holders: new Map() });
     return records.get(version) as Known;
   }
 
@@ -123,9 +128,12 @@ export function createLedger(world: World): Ledger {
     const gone = collected.get(known.place);
     const isBack = gone !== undefined && known.kind === 'value' && isLater(gone, known);
     hold('I3', !isBack, () => `${boot.name} took ${known.place} ${known.version}, which ${gone?.version} had deleted and was collected`);
+    hold('I3', !shelf.gone.has(known.version), () => `${boot.name} took ${known.place} ${known.version} again, which it had collected`);
+    const isPlain = (record as Stored).bytes.includes(VALUE_MARK);
+    hold('I16', !isPlain, () => `${boot.name} stores ${known.place} as it is`);
     shelf.held.set(known.place, known);
     shelf.changedAtMs.set(known.place, world.timeline.nowMs());
-    known.holders.add(boot);
+    if (!known.holders.has(boot)) known.holders.set(boot, { sinceMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), over: before });
   }
 
   function noteDeaths(boot: Boot, shelf: Shelf): void {
@@ -143,6 +151,7 @@ export function createLedger(world: World): Ledger {
       const at = place.indexOf('/');
       if (boot.kms.store.held(BigInt(place.slice(0, at)) as never, place.slice(at + 1))) continue;
       shelf.held.delete(place);
+      shelf.gone.add(known.version);
       shelf.changedAtMs.set(place, world.timeline.nowMs());
       const ageMs = world.timeline.nowMs() - (shelf.deadSinceMs.get(known.version) ?? Infinity);
       hold('I12', ageMs >= limits.MESSAGE_LIFETIME_MS, () => `${boot.name} collected ${place} ${ageMs} ms after its end`);
@@ -150,31 +159,21 @@ export function createLedger(world: World): Ledger {
         const theirs = shelves.get(other)?.held.get(place);
         const isBehind = theirs !== undefined && isLater(known, theirs);
         hold('I12', !isBehind, () => `${boot.name} collected ${place} while ${other.name} holds what it deleted`);
+        judgeDelay(boot, other, known);
       }
       const last = collected.get(place);
       if (!last || isLater(known, last)) collected.set(place, known);
     }
   }
 
-  /** Own writes stay below the quota, or add nothing; those of others stay below the quotas of all. */
-  function judgeRoom(boot: Boot, shelf: Shelf, areOwn: boolean): void {
-    const { store, replication } = boot.kms;
-    const used = new Map<bigint, number>();
-    let all = 0;
-    for (const record of store.changes(0)) {
-      all += chargeOf(record);
-      used.set(record.appId, (used.get(record.appId) ?? 0) + chargeOf(record));
-    }
-    const { bytes } = store.gauges();
-    hold('I8', bytes === all, () => `${boot.name} says that it holds ${bytes} bytes and holds ${all}`);
-    const members = Math.max(limits.MERGED_QUOTAS_MIN, world.chain.confirmed().operators.length);
-    const quotas = areOwn ? 1 : members;
-    for (const [app, sum] of used) {
-      const max = Math.max(quotas * limits.APP_QUOTA_BYTES, shelf.usedBytes.get(app) ?? 0);
-      const isFree = !areOwn && replication.gate().kind !== 'serving';
-      hold('I8', isFree || sum <= max, () => `${boot.name} ${areOwn ? 'admitted' : 'merged'} ${sum} bytes of app ${app}`);
-      shelf.usedBytes.set(app, sum);
-    }
+  /** What was before the tombstone on another node may be under way for a while longer. */
+  function judgeDelay(boot: Boot, other: Boot, known: Known): void {
+    const taken = known.holders.get(other);
+    // Of a node that has just started this one may not know yet; nor does that bring anything back.
+    const isSettled = world.timeline.nowMs() - other.startedAtMs > 2 * limits.MESSAGE_LIFETIME_MS;
+    if (!taken?.over || !isSettled || shelf(other).hasForgotten) return;
+    const agoMs = world.timeline.nowMs() - taken.sinceMs;
+    hold('I12', agoMs >= limits.MESSAGE_LIFETIME_MS, () => `${boot.name} collected ${known.place} ${agoMs} ms after ${other.name} took it`);
   }
 
   function holdersOf(known: Known): Boot[] {
@@ -196,6 +195,7 @@ export function createLedger(world: World): Ledger {
       if (mine.incarnation !== store.incarnation()) {
         Object.assign(mine, { incarnation: store.incarnation(), sequence: 0, lastOwn: undefined, hasForgotten: true });
         mine.held.clear();
+        mine.gone.clear();
         mine.usedBytes.clear();
       }
       const { collected: count, expiries, evictions } = store.gauges();
@@ -206,29 +206,11 @@ export function createLedger(world: World): Ledger {
       if (!hasChanged) return;
       const changes = [...store.changes(mine.sequence)];
       mine.sequence = store.sequence();
-      judgeEvictions(boot, mine, changes, evictions);
+      room.judgeEvictions(boot, mine, changes, evictions);
+      room.judgeTombstones(boot, mine, changes);
       for (const record of changes) judgeChange(boot, mine, record);
       const areOwn = changes.every(({ incarnation }) => incarnation === mine.incarnation);
-      judgeRoom(boot, mine, areOwn);
+      room.judgeRoom(boot, mine, areOwn);
     },
   };
-
-  /** Tombstones that a put made beside its value are evictions: what they took was held by enough other nodes. */
-  function judgeEvictions(boot: Boot, shelf: Shelf, changes: readonly StoredRecord[], evictions: number): void {
-    const made = evictions - shelf.evictions;
-    shelf.evictions = evictions;
-    if (made <= 0) return;
-    const own = changes.filter(({ incarnation }) => incarnation === shelf.incarnation);
-    // The value first, then those that made room for it; what follows are other writes of its batch.
-    const at = own.findIndex(({ kind }) => kind === 'value');
-    const victims = own.slice(at + 1, at + 1 + made).filter(({ kind }) => at >= 0 && kind === 'tombstone');
-    const lacking = made - victims.length;
-    hold('I9', lacking <= 0, () => `${boot.name} evicted ${made} records, ${lacking} of them under the key that it wrote`);
-    const wanted = Math.min(2, world.chain.confirmed().operators.filter(({ live }) => live).length) - 1;
-    for (const { appId, key } of victims) {
-      const before = shelf.held.get(placeOf(appId, key));
-      const holders = before ? holdersOf(before).filter((each) => each !== boot).length : Infinity;
-      hold('I9', holders >= wanted, () => `${boot.name} evicted ${key}, which ${holders} other nodes had`);
-    }
-  }
 }

@@ -1,6 +1,6 @@
 /** Judges of nodes as a whole: with which secret they serve, when they say that they have all data, and whom they still talk to. */
 import * as limits from '../../core/limits.ts';
-import { revocationBoundMs } from '../../core/auth/caller.ts';
+import { secretHash } from '../../core/crypto/kdf.ts';
 import { STATES } from '../core/fakes.ts';
 import { hold } from './invariants.ts';
 import { isLater } from './ledger.ts';
@@ -15,6 +15,8 @@ export interface Readiness {
   began(boot: Boot): void;
   mined(): void;
   installed(slot: Slot, fields: EventFields['secret.installed']): void;
+  /** A call of a peer failed. */
+  unreached(slot: Slot, fields: EventFields['peer.unreachable']): void;
   /** A node answered what a peer had signed or sealed. */
   admitted(boot: Boot, peer: Wallet, receivedAtMs: number): void;
   observe(boot: Boot): void;
@@ -22,8 +24,8 @@ export interface Readiness {
   fault(isOn: boolean): void;
   /** Since when nothing has been wrong. */
   calmSinceMs(): number;
-  /** Since when a wallet is no live operator at the head; `undefined` while it is. */
-  outSinceMs(wallet: Wallet): number | undefined;
+  /** For how long this node must have known that a wallet is out, at that time: no live operator, or no active caller. 0: it need not. */
+  knownOutMs(boot: Boot, wallet: Wallet, atMs: number): number;
 }
 
 interface Held {
@@ -31,32 +33,76 @@ interface Held {
   readonly known: Known;
 }
 
-/** Clocks of nodes are set by so much at most while the bound is judged. */
-const SKEW_MS = 8_000;
+/** From a block until a node has read it: the end of a tick that began before, the pause to the next one, its answers. */
+const SEEN_WITHIN_MS = limits.DATA_TICK_MS_MAX + CLUSTER_PROFILE.tickMs + 500;
+/** What cannot be read, or whose clock is set, serves on what it read last; by so much clocks are set while that is judged. */
+const UNSEEN_MS_MAX = CLUSTER_PROFILE.headAgeMaxMs + CLUSTER_PROFILE.tickMs + 8_000;
+/** Who was a member all the while from so long before a node began is one in its eyes. */
+const MEMBER_MS = 15_000;
 
 export function createReadiness(world: World): Readiness {
   const { chain, timeline } = world;
   const hashes = new Map<number, Set<string>>();
-  const outSinceMs = new Map<Wallet, number>();
+  const outSinceMs = new Map<string, number>();
+  /** When each was last seen out. */
+  const lastOutMs = new Map<string, number>();
+  /** When each slot's endpoint or clock, and when its clock, was last seen to be wrong. */
+  const troubledAtMs = new Map<Slot, number>();
+  const skewedAtMs = new Map<Slot, number>();
   /** What ready nodes held when a node began. */
   const baselines = new Map<Boot, Held[]>();
-  const ready = new Set<Boot>();
+  /** Peers that a boot has failed to reach. */
+  const failed = new Map<Boot, Set<string>>();
+  /** Ready boots, and with which incarnation of their store. */
+  const ready = new Map<Boot, string>();
   let faults = 0;
   let calmSinceMs = 0;
 
   const isDataReady = ({ kms }: Boot) => kms.admission.gate().kind === 'serving' && kms.replication.gate().kind === 'serving';
 
+  function lacks(boot: Boot, { known }: Held): boolean {
+    const mine = world.ledger.shelf(boot).held.get(known.place);
+    const gone = world.ledger.collected.get(known.place);
+    const isThere = [mine, gone].some((each) => each !== undefined && (each === known || isLater(each, known)));
+    // What is from its future comes when its time has come.
+    return !isThere && known.ms <= boot.nowMs() + limits.CLOCK_SKEW_MAX_MS;
+  }
+
+  /** Ready members then and now, of which this node holds all that they held when it began. */
   function judgeData(boot: Boot): void {
-    const tookMs = timeline.nowMs() - boot.startedAtMs;
-    if (faults > 0 || calmSinceMs > boot.startedAtMs || tookMs > limits.CATCH_UP_MS_MAX) return;
-    const { held } = world.ledger.shelf(boot);
-    for (const { by, known } of baselines.get(boot) ?? []) {
-      if (!by.isAlive || world.ledger.shelf(by).hasForgotten) continue;
-      const mine = held.get(known.place);
-      const gone = world.ledger.collected.get(known.place);
-      const isThere = [mine, gone].some((each) => each === known || (each !== undefined && isLater(each, known)));
-      hold('I13', isThere, () => `${boot.name} is ready without ${known.place} ${known.version} of ${by.name}`);
+    // What was from its future when it was offered may be so no more: it comes when it is offered again.
+    if ((skewedAtMs.get(boot.slot) ?? -Infinity) >= boot.startedAtMs) return;
+    if (timeline.nowMs() - boot.startedAtMs > limits.CATCH_UP_MS_MAX) return;
+    const { peers } = boot.kms.replication.report();
+    const sinceMs = boot.startedAtMs - MEMBER_MS;
+    const held = (baselines.get(boot) ?? []).filter(({ by }) => {
+      const isMember = (lastOutMs.get(by.kms.identity.wallet) ?? -Infinity) < sinceMs;
+      return by.isAlive && isDataReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
+    });
+    const whole = new Set(held.map(({ by }) => by));
+    for (const each of held) if (lacks(boot, each)) whole.delete(each.by);
+    hold('I13', held.length === 0 || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
+    for (const each of held) {
+      const { incarnation } = world.ledger.shelf(each.by);
+      const { wallet } = each.by.kms.identity;
+      const isReached = peers.some((peer) => peer.wallet === wallet && peer.isReady && peer.incarnation === incarnation);
+      if (!isReached || failed.get(boot)?.has(wallet)) continue;
+      const { place, version } = each.known;
+      hold('I13', whole.has(each.by) || !lacks(boot, each), () => `${boot.name} is ready without ${place} ${version} of ${each.by.name}`);
     }
+  }
+
+  function note(wallet: string, isOut: boolean): void {
+    if (!isOut) outSinceMs.delete(wallet);
+    else if (!outSinceMs.has(wallet)) outSinceMs.set(wallet, timeline.nowMs());
+    if (isOut) lastOutMs.set(wallet, timeline.nowMs());
+  }
+
+  function knownOutMs(boot: Boot, wallet: Wallet, atMs: number): number {
+    const sinceMs = outSinceMs.get(wallet);
+    if (sinceMs === undefined) return 0;
+    const isTroubled = (troubledAtMs.get(boot.slot) ?? -Infinity) >= sinceMs - SEEN_WITHIN_MS;
+    return Math.max(0, atMs - sinceMs - (isTroubled ? UNSEEN_MS_MAX : SEEN_WITHIN_MS));
   }
 
   return {
@@ -68,25 +114,28 @@ export function createReadiness(world: World): Readiness {
       );
     },
     mined() {
-      const { epochs, operators } = chain.head();
-      for (const { id, state, secretHash } of epochs)
-        if (state !== STATES.open) hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(secretHash));
-      for (const { wallet, live } of operators) {
-        const known = wallet as Wallet;
-        if (live) outSinceMs.delete(known);
-        else if (!outSinceMs.has(known)) outSinceMs.set(known, timeline.nowMs());
-      }
+      const { epochs, operators, callers } = chain.head();
+      for (const { id, state, secretHash: hash } of epochs)
+        if (state !== STATES.open) hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
+      for (const { wallet, live } of operators) note(wallet, !live);
+      for (const [wallet, { instanceStatus }] of callers) note(wallet, instanceStatus !== 0);
     },
-    installed(slot, { epoch, hash }) {
-      hold('I23', hashes.get(epoch)?.has(hash) ?? false, () => `${slot.name} installed ${hash} as epoch ${epoch}`);
+    installed({ boot }, { epoch, hash }) {
+      hold('I23', hashes.get(epoch)?.has(hash) ?? false, () => `${boot?.name} installed ${hash} as epoch ${epoch}`);
+      const secret = boot?.kms.vault.handOver(epoch, hash);
+      hold('I23', !secret || secretHash(secret) === hash, () => `${boot?.name} installed another secret than ${hash} as epoch ${epoch}`);
+    },
+    unreached({ boot }, { peer }) {
+      if (boot) failed.set(boot, (failed.get(boot) ?? new Set()).add(peer));
     },
     admitted(boot, peer, receivedAtMs) {
-      const sinceMs = outSinceMs.get(peer);
-      const boundMs = CLUSTER_PROFILE.headAgeMaxMs + CLUSTER_PROFILE.tickMs + SKEW_MS;
-      const isLate = sinceMs !== undefined && receivedAtMs - sinceMs > boundMs;
-      hold('I17', !isLate || boot.slot.skewMs !== 0, () => `${boot.name} answered ${peer}, out for ${receivedAtMs - (sinceMs ?? 0)} ms`);
+      const lateMs = knownOutMs(boot, peer, receivedAtMs);
+      hold('I17', lateMs === 0, () => `${boot.name} answered ${peer}, ${lateMs} ms after it must have known that it is out`);
     },
     observe(boot) {
+      const { rpc, skewMs } = boot.slot;
+      if (skewMs !== 0) skewedAtMs.set(boot.slot, timeline.nowMs());
+      if (rpc.downs > 0 || rpc.lagBlocks > 0 || skewMs !== 0) troubledAtMs.set(boot.slot, timeline.nowMs());
       const gate = boot.kms.admission.gate();
       if (gate.kind === 'serving') {
         const named = [...(hashes.get(gate.epoch) ?? [])];
@@ -94,8 +143,11 @@ export function createReadiness(world: World): Readiness {
         hold('I13', isRight, () => `${boot.name} serves epoch ${gate.epoch} with another secret than the chain's`);
       }
       if (!isDataReady(boot)) return void ready.delete(boot);
-      if (ready.has(boot)) return;
-      ready.add(boot);
+      const incarnation = boot.kms.store.incarnation();
+      const before = ready.get(boot);
+      hold('I13', before === undefined || before === incarnation, () => `${boot.name} is ready at once after it forgot its records`);
+      if (before !== undefined) return;
+      ready.set(boot, incarnation);
       judgeData(boot);
     },
     fault(isOn) {
@@ -103,8 +155,6 @@ export function createReadiness(world: World): Readiness {
       if (faults === 0) calmSinceMs = timeline.nowMs();
     },
     calmSinceMs: () => (faults > 0 ? Infinity : calmSinceMs),
-    outSinceMs: (wallet) => outSinceMs.get(wallet),
+    knownOutMs,
   };
 }
-
-export const APP_BOUND_MS = revocationBoundMs(CLUSTER_PROFILE) + SKEW_MS;

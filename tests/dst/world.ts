@@ -115,6 +115,7 @@ export function createWorld(dice: Dice, isTraced: boolean): World {
         const isInternal = event === 'request.failed' || ('reason' in fields && fields.reason === 'internal');
         hold('I0', !isInternal, () => `${slot.name}: ${event} ${text}`);
         if (event === 'secret.installed') readiness.installed(slot, fields as EventFields['secret.installed']);
+        if (event === 'peer.unreachable') readiness.unreached(slot, fields as EventFields['peer.unreachable']);
       });
     },
     judge(act) {

@@ -1,0 +1,54 @@
+/** Looks for the first seed in which a planted bug is caught. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { bundle } from './bundle.ts';
+import { patchesFor } from './planted.ts';
+import type { InvariantId } from './invariants.ts';
+import type { Mode, PlantedBug } from './planted.ts';
+import type { RunOptions, RunResult } from './run.ts';
+import type { ProfileName } from './schedule.ts';
+
+export interface Caught {
+  readonly profile: ProfileName;
+  readonly seed: number;
+  /** How many runs it took. */
+  readonly took: number;
+  readonly id: InvariantId;
+}
+
+export type RunSeed = (options: RunOptions) => Promise<RunResult>;
+
+/** `act` with the simulation that has this bug, or none. */
+export async function withBug<T>(bug: PlantedBug | undefined, mode: Mode, act: (runSeed: RunSeed) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'nova-kms-planted-'));
+  try {
+    const outfile = join(folder, 'simulation.mjs');
+    await bundle({ outfile, patches: patchesFor(bug, mode) });
+    const { runSeed } = (await import(pathToFileURL(outfile).href)) as { readonly runSeed: RunSeed };
+    return await act(runSeed);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Seeds from 0 up, of each of the bug's profiles in turn, until one is caught that breaks nothing without the bug; `undefined` when none
+ * of `seedsMax` is. A run that breaks something else than the bug is expected to does not count. Without rounds an honest run may break:
+ * a member that was away gets what it missed by them alone.
+ */
+export async function hunt(bug: PlantedBug, mode: Mode, { seedsMax }: { readonly seedsMax: number }): Promise<Caught | undefined> {
+  const isClean = ({ violation }: RunResult) => violation === undefined;
+  return await withBug(undefined, mode, (honest) =>
+    withBug(bug, mode, async (runSeed) => {
+      for (let took = 1; took <= seedsMax; took += 1) {
+        const seed = Math.floor((took - 1) / bug.profiles.length);
+        const profile = bug.profiles[(took - 1) % bug.profiles.length] as ProfileName;
+        const id = (await runSeed({ seed, profile })).violation?.id as InvariantId | undefined;
+        if (id !== undefined && bug.expects.includes(id) && isClean(await honest({ seed, profile }))) return { profile, seed, took, id };
+      }
+      return undefined;
+    }),
+  );
+}
