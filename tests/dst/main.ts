@@ -27,6 +27,7 @@ const USAGE = `npm run dst -- [options]
   --keep LIST    with --seed: only these items of its schedule, as a cut-down schedule names them
   --trace        with --seed: every event
   --planted      search every planted bug, with anti-entropy and without, and say how many seeds it took
+  --real-limits  with the node's own limits of time and size: few of them are met
   --canary       plant a violation in every run: to see that one is told
   --json         one JSON object on standard output, progress on standard error (with npm run --silent, npm adds nothing)
   --help         this text
@@ -46,7 +47,7 @@ interface Options {
   readonly workers: number;
   readonly seed: number | undefined;
   readonly keep: readonly number[] | undefined;
-  readonly flags: Readonly<Record<'resume' | 'trace' | 'planted' | 'canary' | 'json', boolean>>;
+  readonly flags: Readonly<Record<'resume' | 'trace' | 'planted' | 'canary' | 'json' | 'real-limits', boolean>>;
 }
 
 function readOptions(): Options | undefined {
@@ -56,7 +57,7 @@ function readOptions(): Options | undefined {
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '0' },
     ...{ profile: text, workers: text, seed: text, keep: text },
-    ...{ resume: flag, trace: flag, planted: flag, canary: flag, json: flag, help: flag },
+    ...{ resume: flag, trace: flag, planted: flag, canary: flag, json: flag, 'real-limits': flag, help: flag },
   } as const;
   const { values } = parsed(() => parseArgs({ options }));
   if (values.help) return undefined;
@@ -98,7 +99,11 @@ async function runMany(options: Options, file: string): Promise<number> {
   if (flags.resume) say(before ? `going on at seed ${first}` : 'nothing to go on with: no long run of this code so far');
   const sinceMs = Date.now();
   let toldMs = sinceMs;
+  let toldFailures = 0;
   const onProgress = (totals: Totals, next: number): void => {
+    for (const { seed, profile: of, violation } of totals.failed.slice(toldFailures))
+      say(`seed ${seed} (${of}): ${violation?.detail.split('\n')[0]}`);
+    toldFailures = totals.failed.length;
     if (Date.now() - toldMs < PROGRESS_MS) return;
     toldMs = Date.now();
     const perSecond = ((next - first) * 1_000) / (toldMs - sinceMs);
@@ -168,7 +173,7 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'nova-kms-dst-'));
   try {
     const file = join(folder, 'simulation.mjs');
-    await bundle({ outfile: file });
+    await bundle({ outfile: file, isScaled: !options.flags['real-limits'] });
     return options.seed === undefined ? await runMany(options, file) : await runOne(options, file);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -50,7 +50,7 @@ export function createReadiness(world: World): Readiness {
   const troubledAtMs = new Map<Slot, number>();
   const skewedAtMs = new Map<Slot, number>();
   /** What ready nodes held when a node began. */
-  const baselines = new Map<Boot, Held[]>();
+  const baselines = new Map<Boot, { readonly members: readonly Boot[]; readonly held: readonly Held[] }>();
   /** Peers that a boot has failed to reach. */
   const failed = new Map<Boot, Set<string>>();
   /** Ready boots, and with which incarnation of their store. */
@@ -60,28 +60,31 @@ export function createReadiness(world: World): Readiness {
 
   const isDataReady = ({ kms }: Boot) => kms.admission.gate().kind === 'serving' && kms.replication.gate().kind === 'serving';
 
-  function lacks(boot: Boot, { known }: Held): boolean {
+  function lacks(boot: Boot, { by, known }: Held): boolean {
     const mine = world.ledger.shelf(boot).held.get(known.place);
     const gone = world.ledger.collected.get(known.place);
     const isThere = [mine, gone].some((each) => each !== undefined && (each === known || isLater(each, known)));
-    // What is from its future comes when its time has come.
-    return !isThere && known.ms <= boot.nowMs() + limits.CLOCK_SKEW_MAX_MS;
+    // What was from its future when it was offered comes when it is offered again.
+    const sinceMs = boot.nowMs() - (timeline.nowMs() - boot.startedAtMs);
+    const offered = world.ledger.shelf(by).held.get(known.place) ?? known;
+    return !isThere && offered.ms <= sinceMs + limits.CLOCK_SKEW_MAX_MS;
   }
 
   /** Ready members then and now, of which this node holds all that they held when it began. */
   function judgeData(boot: Boot): void {
-    // What was from its future when it was offered may be so no more: it comes when it is offered again.
     if ((skewedAtMs.get(boot.slot) ?? -Infinity) >= boot.startedAtMs) return;
     if (timeline.nowMs() - boot.startedAtMs > limits.CATCH_UP_MS_MAX) return;
     const { peers } = boot.kms.replication.report();
     const sinceMs = boot.startedAtMs - MEMBER_MS;
-    const held = (baselines.get(boot) ?? []).filter(({ by }) => {
+    const isReady = (by: Boot): boolean => {
       const isMember = (lastOutMs.get(by.kms.identity.wallet) ?? -Infinity) < sinceMs;
       return by.isAlive && isDataReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
-    });
-    const whole = new Set(held.map(({ by }) => by));
+    };
+    const { members = [], held: all = [] } = baselines.get(boot) ?? {};
+    const held = all.filter(({ by }) => isReady(by));
+    const whole = new Set(members.filter(isReady));
     for (const each of held) if (lacks(boot, each)) whole.delete(each.by);
-    hold('I13', held.length === 0 || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
+    hold('I13', !members.some(isReady) || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
     for (const each of held) {
       const { incarnation } = world.ledger.shelf(each.by);
       const { wallet } = each.by.kms.identity;
@@ -107,11 +110,9 @@ export function createReadiness(world: World): Readiness {
 
   return {
     began(boot) {
-      const held = world.running().filter((other) => other !== boot && isDataReady(other));
-      baselines.set(
-        boot,
-        held.flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known }))),
-      );
+      const members = world.running().filter((other) => other !== boot && isDataReady(other));
+      const held = members.flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known })));
+      baselines.set(boot, { members, held });
     },
     mined() {
       const { epochs, operators, callers } = chain.head();

@@ -1,0 +1,94 @@
+/** The simulation in CI: a fixed set of seeds over all profiles, replays, what once broke, and that a violation is seen and told. */
+import { globSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundle, patched } from './bundle.ts';
+import { REGRESSIONS } from './regressions.ts';
+import { FAULT_KINDS } from './report.ts';
+import { PROFILES } from './schedule.ts';
+import { shrink } from './shrink.ts';
+import { openRunner, sweep } from './sweep.ts';
+import type { RunOptions, RunResult } from './run.ts';
+import type { ProfileName } from './schedule.ts';
+
+const SEEDS = 1_001;
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const OPERATIONS = ['put 200', 'put 202', 'put quota_exceeded', 'put version_conflict', 'get 200', 'get key_not_found', 'list 200'];
+const OTHERS = ['delete 200', 'delete version_conflict', 'batch 200', 'derive 200', 'cert 200', 'put data_catching_up', 'put proof_refused'];
+const names = Object.keys(PROFILES) as ProfileName[];
+
+let folder = '';
+let file = '';
+let runner: ReturnType<typeof openRunner>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nova-kms-dst-'));
+  file = join(folder, 'simulation.mjs');
+  await bundle({ outfile: file });
+  runner = openRunner(file);
+});
+
+afterAll(async () => {
+  await runner.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('the simulation', () => {
+  it(`breaks nothing in ${SEEDS} seeds, with every fault and every answer among them`, { timeout: 400_000 }, async () => {
+    const totals = await sweep({ bundle: file, first: 0, seeds: SEEDS, workers: 2, failuresMax: 3 });
+    expect(totals.failed.map(({ seed, profile, violation }) => ({ seed, profile, violation }))).toEqual([]);
+    const counted = [...FAULT_KINDS.map((kind) => `fault ${kind}`), ...[...OPERATIONS, ...OTHERS].map((name) => `operation ${name}`)];
+    const messages = ['lost', 'duplicated', 'cut', 'held', 'slow'].map((name) => `message ${name}`);
+    expect([...counted, ...messages, ...names.map((name) => `profile ${name}`)].filter((name) => !totals.sums[name])).toEqual([]);
+    expect(totals.seeds).toBe(SEEDS);
+  });
+
+  it('does the same again with the same seed, and something else with another', async () => {
+    const other = openRunner(file);
+    const ran = async (of: typeof runner, seed: number) => {
+      const hashes: string[] = [];
+      for (const profile of names) hashes.push((await of.run({ seed, profile })).hash);
+      return hashes;
+    };
+    const [once, again, different] = await Promise.all([ran(runner, 7), ran(other, 7), ran(other, 8)]).finally(() => other.close());
+    expect(again).toEqual(once);
+    expect(new Set([...once, ...different]).size).toBe(2 * names.length);
+  });
+
+  it('tells a planted violation, and cuts its schedule down to nothing that matters', async () => {
+    const canary = (options: RunOptions): Promise<RunResult> => runner.run({ ...options, isCanary: true });
+    const failed = await canary({ seed: 3, profile: 'partition' });
+    expect(failed.violation?.id).toBe('CANARY');
+    expect((await shrink(failed, canary)).keep.length).toBeLessThanOrEqual(1);
+  });
+
+  it('replays a schedule that is given, without a seed’s own', async () => {
+    const { items, hash } = await runner.run({ seed: 1, profile: 'loss' });
+    expect((await runner.run({ seed: 1, profile: 'loss', schedule: items })).hash).toBe(hash);
+    expect((await runner.run({ seed: 1, profile: 'loss', keep: [] })).outcomes).toEqual({});
+  });
+
+  it('refuses a patch of text that is not there, or there twice', () => {
+    const patch = { file: 'a.ts', find: 'x', put: 'y' };
+    expect(patched('a.ts', 'axb', [patch])).toBe('ayb');
+    expect(() => patched('a.ts', 'ab', [patch])).toThrow('exactly once');
+    expect(() => patched('a.ts', 'xx', [patch])).toThrow('exactly once');
+    expect(patched('b.ts', 'xx', [patch])).toBe('xx');
+  });
+
+  it('stays small enough to be read', () => {
+    const files = globSync('{*,cheap/*}.ts', { cwd: HERE }).filter((name) => !name.endsWith('.test.ts') && !name.startsWith('planted'));
+    const lines = files.map((name) => readFileSync(join(HERE, name), 'utf8').split('\n').length);
+    expect(lines.reduce((sum, count) => sum + count, 0)).toBeLessThan(1_500);
+  });
+});
+
+describe('what the simulation once found', () => {
+  it.each(REGRESSIONS)('does not break any more: $what', async ({ profile, seed, schedule }) => {
+    const { violation } = await runner.run({ profile, seed, ...(schedule && { schedule }) });
+    expect(violation).toBeUndefined();
+  });
+});
