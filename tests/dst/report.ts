@@ -27,6 +27,7 @@ export function reportTotals(totals: Totals, seconds: number): string {
     ['seeds', String(totals.seeds)],
     ['virtual hours', (totals.virtualMs / HOUR_MS).toFixed(1)],
     ['seconds', seconds.toFixed(1)],
+    ['slowest to come to rest', `${totals.slowest.settledMs / 1_000} s, seed ${totals.slowest.seed}`],
     ['operations of apps', String(asked)],
     ...operations.slice(0, 12).map(([name, value]) => [`  ${name}`, String(value)]),
     ['  others', String(operations.slice(12).reduce((sum, [, value]) => sum + value, 0))],

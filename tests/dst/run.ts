@@ -28,6 +28,8 @@ export interface RunResult {
   readonly profile: ProfileName;
   readonly hash: string;
   readonly virtualMs: number;
+  /** From the end of the faults to rest. */
+  readonly settledMs: number;
   readonly violation: { readonly id: InvariantId | 'ERROR'; readonly detail: string } | undefined;
   readonly faults: Readonly<Record<string, number>>;
   readonly outcomes: Readonly<Record<string, number>>;
@@ -76,7 +78,16 @@ export async function runSeed({ seed, profile, keep, schedule, isTraced = false,
   for (const slot of world.slots.values()) world.kill(slot);
   forgetAll();
   return {
-    ...{ seed, profile, hash: trace.hash(), virtualMs: timeline.nowMs(), violation, items, lines: trace.lines },
+    ...{
+      seed,
+      profile,
+      hash: trace.hash(),
+      virtualMs: timeline.nowMs(),
+      settledMs: timeline.nowMs() - settings.phaseMs,
+      violation,
+      items,
+      lines: trace.lines,
+    },
     faults: Object.fromEntries(faults.counts),
     outcomes: Object.fromEntries(apps.outcomes),
     messages: { ...network.counts },

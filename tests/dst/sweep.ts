@@ -2,11 +2,12 @@
 import { Worker } from 'node:worker_threads';
 import type { RunOptions, RunResult } from './run.ts';
 import type { ProfileName } from './schedule.ts';
-import type { Batch, BatchResult } from './worker.ts';
+import type { Batch, BatchResult, Slowest } from './worker.ts';
 
 export interface Totals {
   seeds: number;
   virtualMs: number;
+  slowest: Slowest;
   /** By kind and name: `fault crash`, `operation put 200`, `message lost`, `profile calm`. */
   sums: Record<string, number>;
   /** The first ones, by seed. */
@@ -29,7 +30,7 @@ export interface SweepOptions {
 const BATCH_SEEDS = 10;
 
 export function emptyTotals(): Totals {
-  return { seeds: 0, virtualMs: 0, sums: {}, failed: [] };
+  return { seeds: 0, virtualMs: 0, slowest: { settledMs: 0, seed: 0 }, sums: {}, failed: [] };
 }
 
 function asked<T>(worker: Worker, message: unknown): Promise<T> {
@@ -58,6 +59,7 @@ export async function sweep(options: SweepOptions, totals: Totals = emptyTotals(
       told += ready.count;
       totals.seeds += ready.count;
       totals.virtualMs += ready.virtualMs;
+      if (ready.slowest.settledMs > totals.slowest.settledMs) totals.slowest = ready.slowest;
       for (const [name, value] of Object.entries(ready.sums)) totals.sums[name] = (totals.sums[name] ?? 0) + value;
       totals.failed.push(...ready.failed);
       onProgress?.(totals, told);
