@@ -25,6 +25,7 @@ export const INVARIANTS = {
   I23: 'a secret is installed only for the epoch and hash that the chain names, and has that hash',
   I24: 'a digest is that of the records that are held',
   I25: 'a conditional write is done only over the version that it names',
+  I26: 'who is counted as having everything has it',
   CANARY: 'planted in every run that is to fail',
 } as const;
 

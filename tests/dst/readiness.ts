@@ -3,10 +3,11 @@ import * as limits from '../../core/limits.ts';
 import { secretHash } from '../../core/crypto/kdf.ts';
 import { STATES } from '../core/fakes.ts';
 import { hold } from './invariants.ts';
+import { createKeyJudge } from './keys.ts';
 import { isLater } from './ledger.ts';
 import { CLUSTER_PROFILE } from './node.ts';
 import type { EventFields } from '../../core/events.ts';
-import type { Hash, Wallet } from '../../core/identity.ts';
+import type { AppId, Epoch, Hash, Wallet } from '../../core/identity.ts';
 import type { Known } from './ledger.ts';
 import type { Boot, Slot } from './node.ts';
 import type { World } from './world.ts';
@@ -39,6 +40,7 @@ const SEEN_WITHIN_MS = limits.DATA_TICK_MS_MAX + CLUSTER_PROFILE.tickMs + 500;
 const UNSEEN_MS_MAX = CLUSTER_PROFILE.headAgeMaxMs + CLUSTER_PROFILE.tickMs + 8_000;
 /** Who was a member all the while from so long before a node began is one in its eyes. */
 const MEMBER_MS = 15_000;
+const JUDGED_APPS = [9n, 10n];
 
 export function createReadiness(world: World): Readiness {
   const { chain, timeline } = world;
@@ -49,12 +51,15 @@ export function createReadiness(world: World): Readiness {
   /** When each slot's endpoint or clock, and when its clock, was last seen to be wrong. */
   const troubledAtMs = new Map<Slot, number>();
   const skewedAtMs = new Map<Slot, number>();
-  /** What ready nodes held when a node began. */
+  /** When each boot began or forgot its records, since when it has its secrets, and what ready nodes held when it began. */
+  const beganMs = new Map<Boot, number>();
+  const servingSinceMs = new Map<Boot, number>();
   const baselines = new Map<Boot, { readonly members: readonly Boot[]; readonly held: readonly Held[] }>();
   /** Peers that a boot has failed to reach. */
   const failed = new Map<Boot, Set<string>>();
-  /** Ready boots, and with which incarnation of their store. */
-  const ready = new Map<Boot, string>();
+  const incarnations = new Map<Boot, string>();
+  const ready = new Set<Boot>();
+  const keys = createKeyJudge();
   let faults = 0;
   let calmSinceMs = 0;
 
@@ -65,17 +70,18 @@ export function createReadiness(world: World): Readiness {
     const gone = world.ledger.collected.get(known.place);
     const isThere = [mine, gone].some((each) => each !== undefined && (each === known || isLater(each, known)));
     // What was from its future when it was offered comes when it is offered again.
-    const sinceMs = boot.nowMs() - (timeline.nowMs() - boot.startedAtMs);
+    const sinceMs = boot.nowMs() - (timeline.nowMs() - (beganMs.get(boot) ?? 0));
     const offered = world.ledger.shelf(by).held.get(known.place) ?? known;
     return !isThere && offered.ms <= sinceMs + limits.CLOCK_SKEW_MAX_MS;
   }
 
   /** Ready members then and now, of which this node holds all that they held when it began. */
   function judgeData(boot: Boot): void {
-    if ((skewedAtMs.get(boot.slot) ?? -Infinity) >= boot.startedAtMs) return;
-    if (timeline.nowMs() - boot.startedAtMs > limits.CATCH_UP_MS_MAX) return;
+    const startedMs = beganMs.get(boot) ?? 0;
+    if ((skewedAtMs.get(boot.slot) ?? -Infinity) >= startedMs) return;
+    if (timeline.nowMs() - (servingSinceMs.get(boot) ?? 0) > limits.CATCH_UP_MS_MAX) return;
     const { peers } = boot.kms.replication.report();
-    const sinceMs = boot.startedAtMs - MEMBER_MS;
+    const sinceMs = startedMs - MEMBER_MS;
     const isReady = (by: Boot): boolean => {
       const isMember = (lastOutMs.get(by.kms.identity.wallet) ?? -Infinity) < sinceMs;
       return by.isAlive && isDataReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
@@ -108,13 +114,46 @@ export function createReadiness(world: World): Readiness {
     return Math.max(0, atMs - sinceMs - (isTroubled ? UNSEEN_MS_MAX : SEEN_WITHIN_MS));
   }
 
+  /** A boot, or one that forgot its records: from nothing. */
+  function began(boot: Boot): void {
+    const members = world.running().filter((other) => other !== boot && isDataReady(other));
+    const held = members.flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known })));
+    baselines.set(boot, { members, held });
+    beganMs.set(boot, timeline.nowMs());
+    servingSinceMs.delete(boot);
+    ready.delete(boot);
+    incarnations.set(boot, boot.kms.store.incarnation());
+  }
+
+  /** A peer that by this node's count has every change of its store, in the incarnation that it is in. */
+  function judgeCounted(boot: Boot): void {
+    const { store, replication } = boot.kms;
+    const { peers } = replication.report();
+    for (const { wallet, incarnation, cursor, isBased, lagRecords } of peers) {
+      if (!isBased || lagRecords > 0 || cursor < store.sequence()) continue;
+      const peer = world.running().find(({ kms }) => kms.identity.wallet === wallet && kms.store.incarnation() === incarnation);
+      for (const known of peer ? world.ledger.shelf(boot).held.values() : []) {
+        const theirs = peer && world.ledger.shelf(peer).held.get(known.place);
+        const gone = world.ledger.collected.get(known.place);
+        const hasIt = [theirs, gone].some((each) => each !== undefined && (each === known || isLater(each, known)));
+        hold('I26', hasIt, () => `${boot.name} counts ${peer?.name} as having ${known.place} ${known.version}: it has ${theirs?.version}`);
+      }
+    }
+  }
+
+  /** Of every secret that it has: those that it had before derive what they did. */
+  function judgeKeys({ kms }: Boot): void {
+    for (const epoch of hashes.keys())
+      for (const appId of JUDGED_APPS) {
+        const key = kms.vault.appKey({ appId: appId as AppId, epoch: epoch as Epoch, path: 'judged', context: '', lengthBytes: 32 });
+        if (key) keys.judgeKey(`app ${appId} in epoch ${epoch}`, Buffer.from(key).toString('base64'));
+      }
+  }
+
   return {
-    began(boot) {
-      const members = world.running().filter((other) => other !== boot && isDataReady(other));
-      const held = members.flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known })));
-      baselines.set(boot, { members, held });
-    },
+    began,
     mined() {
+      for (const boot of world.running()) judgeCounted(boot);
       const { epochs, operators, callers } = chain.head();
       for (const { id, state, secretHash: hash } of epochs)
         if (state !== STATES.open) hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
@@ -125,6 +164,7 @@ export function createReadiness(world: World): Readiness {
       hold('I23', hashes.get(epoch)?.has(hash) ?? false, () => `${boot?.name} installed ${hash} as epoch ${epoch}`);
       const secret = boot?.kms.vault.handOver(epoch, hash);
       hold('I23', !secret || secretHash(secret) === hash, () => `${boot?.name} installed another secret than ${hash} as epoch ${epoch}`);
+      if (boot) judgeKeys(boot);
     },
     unreached({ boot }, { peer }) {
       if (boot) failed.set(boot, (failed.get(boot) ?? new Set()).add(peer));
@@ -143,12 +183,11 @@ export function createReadiness(world: World): Readiness {
         const isRight = named.some((hash) => boot.kms.vault.holdsExactly(gate.epoch, hash as Hash));
         hold('I13', isRight, () => `${boot.name} serves epoch ${gate.epoch} with another secret than the chain's`);
       }
+      if (boot.kms.store.incarnation() !== incarnations.get(boot)) began(boot);
+      if (gate.kind === 'serving' && !servingSinceMs.has(boot)) servingSinceMs.set(boot, timeline.nowMs());
       if (!isDataReady(boot)) return void ready.delete(boot);
-      const incarnation = boot.kms.store.incarnation();
-      const before = ready.get(boot);
-      hold('I13', before === undefined || before === incarnation, () => `${boot.name} is ready at once after it forgot its records`);
-      if (before !== undefined) return;
-      ready.set(boot, incarnation);
+      if (ready.has(boot)) return;
+      ready.add(boot);
       judgeData(boot);
     },
     fault(isOn) {

@@ -5,7 +5,7 @@ import type { PlantedBug } from './bug.ts';
 const VAULT = 'core/crypto/vault.ts';
 const CALLER = 'core/auth/caller.ts';
 const HAND_OVER = 'const secret = exactly(epoch, hash) ?? candidates.get(epoch)?.get(hash);';
-const ANY_SECRET = 'const secret = exactly(epoch, hash) && [...secrets.values()][0]?.secret;';
+const ANY_SECRET = 'const secret = (exactly(epoch, hash) && [...secrets.values()][0]?.secret) ?? candidates.get(epoch)?.get(hash);';
 const INSTALL_JUDGED = 'if (secret.length !== SECRET_BYTES || secretHash(secret) !== hash) return false;';
 const INSTALL_UNJUDGED = 'if (secret.length !== SECRET_BYTES) return false;';
 
@@ -118,7 +118,7 @@ const KEYS: readonly PlantedBug[] = [
   {
     name: 'derives_from_the_newest_secret',
     rule: 'A key of an epoch stays as it is after a rotation; here it comes from the newest secret.',
-    expects: ['I15'],
+    expects: ['I18', 'I15'],
     patches: [
       patch(
         VAULT,

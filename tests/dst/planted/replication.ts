@@ -14,7 +14,7 @@ const COUNTING: readonly PlantedBug[] = [
   {
     name: 'refused_counts_as_taken',
     rule: 'A record that a peer refused is not acknowledged; here it is.',
-    expects: ['I2', 'I1', 'I12'],
+    expects: ['I26', 'I2', 'I1', 'I12'],
     patches: [patch(PUSHES, 'if (reason) cursors.refuse(cursor, sequence, reason);', 'if (reason) cursors.settle(cursor, sequence);')],
     profiles: ['skew', 'swarm', 'rotation'],
   },
@@ -34,7 +34,7 @@ const COUNTING: readonly PlantedBug[] = [
   {
     name: 'cursor_moves_on_send',
     rule: 'A cursor moves on acknowledgement only; here it moves when a delta is sent.',
-    expects: ['I2', 'I1'],
+    expects: ['I26', 'I2', 'I1'],
     patches: [
       patch(
         PUSHES,
@@ -47,7 +47,7 @@ const COUNTING: readonly PlantedBug[] = [
   {
     name: 'cursor_outlives_its_incarnation',
     rule: 'A cursor starts over with the peer’s incarnation; here it goes on where it was.',
-    expects: ['I1', 'I2', 'I12', 'I13', 'I21'],
+    expects: ['I26', 'I1', 'I2', 'I12', 'I13', 'I21'],
     patches: [
       patch(CURSORS, 'if (known?.incarnation === incarnation) return known;', 'if (known) return Object.assign(known, { incarnation });'),
     ],
@@ -56,7 +56,7 @@ const COUNTING: readonly PlantedBug[] = [
   {
     name: 'base_claimed_at_first_contact',
     rule: 'What was there before first contact counts as held once the peer has been through it; here at once.',
-    expects: ['I2', 'I12'],
+    expects: ['I26', 'I2', 'I12'],
     patches: [patch(CURSORS, 'isBased: floor === 0,', 'isBased: true,')],
     profiles: ['crash', 'birth', 'swarm'],
   },
@@ -84,21 +84,21 @@ const COUNTING: readonly PlantedBug[] = [
   {
     name: 'offers_never_wanted',
     rule: 'An offer of what is lacking is answered with the wish for it; here nothing is ever wanted.',
-    expects: ['I1', 'I2', 'I12'],
+    expects: ['I26', 'I1', 'I2', 'I12'],
     patches: [patch('core/replication/answers.ts', '(store.has(offer) ? [] : [index])', '(store.has(offer) || offer ? [] : [index])')],
-    profiles: ['crash', 'partition'],
+    profiles: ['crash', 'partition', 'loss'],
   },
   {
     name: 'wishes_forgotten',
     rule: 'What a peer wants is owed to it until it has it; here it is forgotten.',
-    expects: ['I1', 'I2', 'I12'],
+    expects: ['I26', 'I1', 'I2', 'I12'],
     patches: [patch(PUSHES, 'const isNoted = cursors.owe(cursor, wanted);', 'const isNoted = cursors.owe(cursor, wanted.slice(0, 0));')],
     profiles: ['crash', 'partition'],
   },
   {
     name: 'only_own_records_told',
     rule: 'Records of others are offered, since their writers may be gone; here they are passed over.',
-    expects: ['I1', 'I2', 'I12'],
+    expects: ['I26', 'I1', 'I2', 'I12'],
     patches: [
       patch(
         PUSHES,
@@ -175,7 +175,7 @@ const COMPARISON: readonly PlantedBug[] = [
   {
     name: 'rounds_find_nothing',
     rule: 'A round finds what differs; here all looks the same.',
-    expects: ['I13', 'I1', 'I2'],
+    expects: ['I26', 'I13', 'I1', 'I2'],
     patches: [
       patch(
         'core/replication/digests.ts',
@@ -183,12 +183,12 @@ const COMPARISON: readonly PlantedBug[] = [
         'ours.count + theirs.count >= 0 || equalBytes(ours.print, theirs.print) ? []',
       ),
     ],
-    profiles: ['crash', 'swarm', 'birth'],
+    profiles: ['chain', 'forget', 'crash'],
   },
   {
     name: 'rounds_compare_counts',
     rule: 'A round compares prints; here only how many records there are.',
-    expects: ['I13', 'I1', 'I2'],
+    expects: ['I26', 'I13', 'I1', 'I2'],
     patches: [
       patch(
         'core/replication/digests.ts',
@@ -196,12 +196,12 @@ const COMPARISON: readonly PlantedBug[] = [
         'ours.count === theirs.count ? []',
       ),
     ],
-    profiles: ['crash', 'swarm', 'birth'],
+    profiles: ['chain', 'forget', 'crash'],
   },
   {
     name: 'round_based_without_sending',
     rule: 'A round counts what it compared as held once the peer has got what it lacked; here before.',
-    expects: ['I2', 'I12'],
+    expects: ['I26', 'I2', 'I12'],
     patches: [
       patch(
         ROUNDS,
@@ -209,7 +209,7 @@ const COMPARISON: readonly PlantedBug[] = [
         'if (cursors.of(peer.wallet) === cursor) cursors.base(cursor, through);\n    await pushes.push(peer);',
       ),
     ],
-    profiles: ['crash', 'partition', 'swarm'],
+    profiles: ['chain', 'forget', 'crash'],
   },
 ];
 
