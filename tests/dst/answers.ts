@@ -152,7 +152,7 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     const isOver =
       over !== undefined && over.expiresAtMs !== 0 && (over.expiresAtMs <= nodeMs || ledger.shelf(boot).deadSinceMs.has(over.version));
     const isFree = !over || over.kind === 'tombstone' || isOver;
-    const isMet = condition === null ? isFree : over?.version === condition;
+    const isMet = condition === null ? isFree : over?.version === condition && !isFree;
     hold('I25', isMet, () => `${boot.name} wrote ${known.place} on condition of ${condition} over ${over?.version}`);
   }
 

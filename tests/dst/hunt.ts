@@ -25,9 +25,12 @@ export async function withBug<T>(bug: PlantedBug | undefined, mode: Mode, act: (
   const folder = await mkdtemp(join(tmpdir(), 'nova-kms-planted-'));
   try {
     const outfile = join(folder, 'simulation.mjs');
-    await bundle({ outfile, patches: patchesFor(bug, mode) });
+    await bundle({ outfile, patches: patchesFor(bug) });
     const { runSeed } = (await import(pathToFileURL(outfile).href)) as { readonly runSeed: RunSeed };
-    return await act(runSeed);
+    return await act((options) => {
+      Object.assign(globalThis, { dstRounds: mode });
+      return runSeed(options);
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

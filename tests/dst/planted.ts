@@ -4,8 +4,12 @@
  */
 import { patch } from './planted/bug.ts';
 import { CLUSTER_BUGS } from './planted/cluster.ts';
-import { REPLICATION_BUGS } from './planted/replication.ts';
-import { STORE_BUGS } from './planted/store.ts';
+import { COMPARING_BUGS } from './planted/comparing.ts';
+import { FORGETTING_BUGS } from './planted/forgetting.ts';
+import { ORDER_BUGS } from './planted/order.ts';
+import { PUSHING_BUGS } from './planted/pushing.ts';
+import { READ_BUGS } from './planted/reads.ts';
+import { ROOM_BUGS } from './planted/room.ts';
 import type { Patch } from './bundle.ts';
 import type { PlantedBug } from './planted/bug.ts';
 
@@ -15,17 +19,25 @@ export type { PlantedBug } from './planted/bug.ts';
 export type Mode = 'on' | 'off';
 export const MODES: readonly Mode[] = ['on', 'off'];
 
-export const PLANTED: readonly PlantedBug[] = [...STORE_BUGS, ...REPLICATION_BUGS, ...CLUSTER_BUGS];
+export const PLANTED: readonly PlantedBug[] = [
+  ...ORDER_BUGS,
+  ...READ_BUGS,
+  ...ROOM_BUGS,
+  ...PUSHING_BUGS,
+  ...COMPARING_BUGS,
+  ...FORGETTING_BUGS,
+  ...CLUSTER_BUGS,
+];
 
-/** Catching up compares as before; nothing does afterwards. */
-const ROUNDS_OFF: Patch = patch(
+/** Rounds can be left out while it runs. Catching up compares as before; nothing does afterwards. */
+const ROUNDS: Patch = patch(
   'core/replication/replication.ts',
   'if (isReady()) await rounds.next();',
-  'if (isReady()) await Promise.resolve();',
+  "if (isReady()) await (globalThis.dstRounds === 'off' ? undefined : rounds.next());",
 );
 
-export function patchesFor(bug: PlantedBug | undefined, mode: Mode): readonly Patch[] {
-  return [...(bug?.patches ?? []), ...(mode === 'off' ? [ROUNDS_OFF] : [])];
+export function patchesFor(bug: PlantedBug | undefined): readonly Patch[] {
+  return [...(bug?.patches ?? []), ROUNDS];
 }
 
 export function modesOf({ isOfRounds = false }: PlantedBug): readonly Mode[] {

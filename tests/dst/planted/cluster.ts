@@ -22,13 +22,6 @@ const SECRETS: readonly PlantedBug[] = [
     profiles: ['rotation', 'swarm'],
   },
   {
-    name: 'another_secret_handed_over',
-    rule: 'A peer gives the secret of the hash that was asked for; here it gives another, which nobody can use.',
-    expects: ['I21'],
-    patches: [patch(VAULT, HAND_OVER, ANY_SECRET)],
-    profiles: ['rotation', 'swarm'],
-  },
-  {
     name: 'any_candidate_installed',
     rule: 'The candidate whose hash became active is installed; here the first that is held.',
     expects: ['I23'],

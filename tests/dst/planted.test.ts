@@ -1,0 +1,110 @@
+/** Each planted bug is caught where it was found, and the node without it breaks nothing there: with the rounds of anti-entropy and without. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundle } from './bundle.ts';
+import { INVARIANTS } from './invariants.ts';
+import { MODES, modesOf, patchesFor, PLANTED } from './planted.ts';
+import { CAUGHT } from './planted/caught.ts';
+import { openRunner } from './sweep.ts';
+import type { Mode, PlantedBug } from './planted.ts';
+import type { ProfileName } from './schedule.ts';
+
+interface Case {
+  readonly bug: PlantedBug;
+  readonly mode: Mode;
+  readonly profile: ProfileName;
+  readonly seed: number;
+  readonly id: string;
+}
+
+/** Two at a time, as there are two cores at least. */
+const LANES = 2;
+/** Without it there is nothing behind the judges: all of these have a bug that they alone may catch. */
+const UNPLANTED = ['I0', 'CANARY'];
+
+const cases: readonly Case[] = PLANTED.flatMap((bug) =>
+  modesOf(bug).flatMap((mode) => {
+    const [profile, seed, , id = ''] = CAUGHT[bug.name]?.[mode]?.split(' ') ?? [];
+    return profile === undefined ? [] : [{ bug, mode, profile: profile as ProfileName, seed: Number(seed), id }];
+  }),
+);
+const nameOf = ({ bug, mode, profile, seed }: Case): string => `${bug.name}, rounds ${mode}, ${profile} ${seed}`;
+
+const told = new Map<string, string | undefined>();
+let folder = '';
+
+/** Runs that are told from the start, in one thread of their own: what each of them breaks. */
+const PLAYER = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  import(workerData.file).then(async ({ runSeed }) => {
+    const ids = [];
+    for (const { mode, ...options } of workerData.runs) {
+      globalThis.dstRounds = mode;
+      ids.push((await runSeed(options)).violation?.id);
+    }
+    parentPort.postMessage(ids);
+  });`;
+
+async function play(of: PlantedBug | undefined, runs: readonly Case[], as: (run: Case) => string): Promise<void> {
+  const outfile = join(folder, `${of?.name ?? 'honest'}-${runs[0]?.mode}.mjs`);
+  await bundle({ outfile, patches: patchesFor(of) });
+  const asked = runs.map(({ mode, profile, seed }) => ({ mode, profile, seed }));
+  const worker = new Worker(PLAYER, { eval: true, workerData: { file: pathToFileURL(outfile).href, runs: asked } });
+  const ids = await new Promise<(string | undefined)[]>((resolve, reject) => worker.once('message', resolve).once('error', reject));
+  await worker.terminate();
+  runs.forEach((run, index) => told.set(as(run), ids[index]));
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nova-kms-planted-'));
+  const honestOf = (mode: Mode): Case[] => [
+    ...new Map(cases.filter((run) => run.mode === mode).map((run) => [`${run.profile} ${run.seed}`, run])).values(),
+  ];
+  const work = [
+    ...MODES.map((mode) => () => play(undefined, honestOf(mode), (run) => `honest ${mode} ${run.profile} ${run.seed}`)),
+    ...PLANTED.map((bug) => [bug, cases.filter((run) => run.bug === bug)] as const).flatMap(([bug, runs]) =>
+      runs.length === 0 ? [] : [() => play(bug, runs, nameOf)],
+    ),
+  ];
+  const lane = async (): Promise<void> => {
+    for (let next = work.shift(); next; next = work.shift()) await next();
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('planted bugs', () => {
+  it.each(cases.map((run) => [nameOf(run), run] as const))('%s', (name, { bug, id, mode, profile, seed }) => {
+    expect(bug.expects).toContain(told.get(name));
+    expect(told.get(name)).toBe(id);
+    expect(told.get(`honest ${mode} ${profile} ${seed}`)).toBeUndefined();
+  });
+
+  it('are each found in one mode at least, under a name of their own', () => {
+    expect(PLANTED.filter((bug) => !cases.some((run) => run.bug === bug)).map(({ name }) => name)).toEqual([]);
+    expect(new Set(PLANTED.map(({ name }) => name)).size).toBe(PLANTED.length);
+  });
+
+  it('leave no invariant without one that it catches', () => {
+    const caught = new Set(cases.map(({ id }) => id));
+    expect(Object.keys(INVARIANTS).filter((id) => !caught.has(id) && !UNPLANTED.includes(id))).toEqual([]);
+  });
+});
+
+describe('the canary', () => {
+  it('fails in every run', async () => {
+    const outfile = join(folder, 'canary.mjs');
+    await bundle({ outfile });
+    const runner = openRunner(outfile);
+    const ids = [];
+    for (const profile of ['calm', 'loss', 'crash'] as const)
+      ids.push((await runner.run({ seed: 0, profile, isCanary: true })).violation?.id);
+    await runner.close();
+    expect(ids).toEqual(['CANARY', 'CANARY', 'CANARY']);
+  });
+});
