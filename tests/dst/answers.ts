@@ -20,6 +20,8 @@ export interface Began {
   readonly nodeMs: number;
   /** The newest record of the key that this boot had shown by then, and how. */
   readonly floor: Floor | undefined;
+  /** Whether other requests of the app were under way there: for one of them the chain is asked, and the others go by the judgement before. */
+  readonly isAmongOthers: boolean;
   /** What this boot held under the key, and what a conditional write expects there. */
   readonly held: Known | undefined;
   readonly condition: string | null | undefined;
@@ -56,11 +58,18 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
   const floors = new Map<Boot, Map<string, Floor>>();
   const hidden = new Map<Boot, Set<string>>();
   const values = new Map<string, string>();
-  const keys = createKeyJudge();
+  const keys = createKeyJudge((epoch) => world.readiness.activations(epoch));
   const acknowledged: Acknowledged[] = [];
+  /** Requests of each app at each boot. */
+  const underWay = new Map<string, number>();
 
   const floorsOf = (boot: Boot) => floors.get(boot) ?? (floors.set(boot, new Map()).get(boot) as Map<string, Floor>);
   const hiddenOf = (boot: Boot) => hidden.get(boot) ?? (hidden.set(boot, new Set()).get(boot) as Set<string>);
+
+  function changeUnderWay(boot: Boot, { wallet }: App, by: 1 | -1): number {
+    const name = `${boot.name} ${wallet}`;
+    return underWay.set(name, (underWay.get(name) ?? 0) + by).get(name) as number;
+  }
 
   function raise(boot: Boot, known: Known, by: Floor['by']): void {
     const before = floorsOf(boot).get(known.place);
@@ -192,19 +201,21 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     acknowledged,
     began(boot, app, operation) {
       const place = placeOf(app.appId, operation.key);
+      const isAmongOthers = changeUnderWay(boot, app, 1) > 1;
       const condition = operation.ifVersion ? (app.versions.get(operation.key) ?? null) : undefined;
       const before = { floor: floorsOf(boot).get(place), held: ledger.shelf(boot).held.get(place), condition };
-      return { boot, app, operation, atMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), ...before };
+      return { boot, app, operation, atMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), isAmongOthers, ...before };
     },
     judge(began, { status, body }) {
-      const { boot, app, operation, atMs } = began;
+      const { boot, app, operation, atMs, isAmongOthers } = began;
+      changeUnderWay(boot, app, -1);
       const isDone = status === 200 || status === 202;
       hold(
         'I0',
         status < 500 || status === 503 || status === 507 || status === 504,
         () => `${boot.name} answered ${status} ${JSON.stringify(body)}`,
       );
-      const lateMs = isDone ? world.readiness.knownOutMs(boot, app.wallet, atMs) : 0;
+      const lateMs = isDone && !isAmongOthers ? world.readiness.knownOutMs(boot, app.wallet, atMs) : 0;
       hold(
         'I17',
         lateMs <= CALLER_CACHE_MS,

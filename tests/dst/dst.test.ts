@@ -17,7 +17,15 @@ import type { ProfileName } from './schedule.ts';
 const SEEDS = 1_001;
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const OPERATIONS = ['put 200', 'put 202', 'put quota_exceeded', 'put version_conflict', 'get 200', 'get key_not_found', 'list 200'];
-const OTHERS = ['delete 200', 'delete version_conflict', 'batch 200', 'derive 200', 'cert 200', 'put data_catching_up', 'put proof_refused'];
+const OTHERS = [
+  'delete 200',
+  'delete version_conflict',
+  'batch 200',
+  'derive 200',
+  'cert 200',
+  'put data_catching_up',
+  'put proof_refused',
+];
 const names = Object.keys(PROFILES) as ProfileName[];
 
 let folder = '';

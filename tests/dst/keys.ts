@@ -10,11 +10,12 @@ export interface KeyJudge {
   judgeCertificate(epoch: number, certificate: string): void;
 }
 
-export function createKeyJudge(): KeyJudge {
+/** `activations`: how many times of activation the chain has had for an epoch. A reorganisation moves it, and its certificate begins with it. */
+export function createKeyJudge(activations: (epoch: number) => number): KeyJudge {
   const keys = new Map<string, string>();
   const owners = new Map<string, string>();
   const ownEpochs = new Map<bigint, number>();
-  const certificates = new Map<number, string>();
+  const certificates = new Map<number, Set<string>>();
   return {
     judgeKey(what, key) {
       hold('I15', (keys.get(what) ?? key) === key, () => `two keys for ${what}`);
@@ -27,8 +28,9 @@ export function createKeyJudge(): KeyJudge {
       ownEpochs.set(appId, epoch);
     },
     judgeCertificate(epoch, certificate) {
-      hold('I19', (certificates.get(epoch) ?? certificate) === certificate, () => `two certificates of epoch ${epoch}`);
-      certificates.set(epoch, certificate);
+      const all = (certificates.get(epoch) ?? new Set()).add(certificate);
+      certificates.set(epoch, all);
+      hold('I19', all.size <= activations(epoch), () => `${all.size} certificates of epoch ${epoch}`);
     },
   };
 }

@@ -25,6 +25,8 @@ export interface Readiness {
   fault(isOn: boolean): void;
   /** Since when nothing has been wrong. */
   calmSinceMs(): number;
+  /** How many times of activation the chain has had for an epoch. */
+  activations(epoch: number): number;
   /** For how long this node must have known that a wallet is out, at that time: no live operator, or no active caller. 0: it need not. */
   knownOutMs(boot: Boot, wallet: Wallet, atMs: number): number;
 }
@@ -45,6 +47,7 @@ const JUDGED_APPS = [9n, 10n];
 export function createReadiness(world: World): Readiness {
   const { chain, timeline } = world;
   const hashes = new Map<number, Set<string>>();
+  const activations = new Map<number, Set<bigint>>();
   const outSinceMs = new Map<string, number>();
   /** When each was last seen out. */
   const lastOutMs = new Map<string, number>();
@@ -59,7 +62,7 @@ export function createReadiness(world: World): Readiness {
   const failed = new Map<Boot, Set<string>>();
   const incarnations = new Map<Boot, string>();
   const ready = new Set<Boot>();
-  const keys = createKeyJudge();
+  const keys = createKeyJudge((epoch) => activations.get(epoch)?.size ?? 0);
   let faults = 0;
   let calmSinceMs = 0;
 
@@ -155,11 +158,15 @@ export function createReadiness(world: World): Readiness {
     mined() {
       for (const boot of world.running()) judgeCounted(boot);
       const { epochs, operators, callers } = chain.head();
-      for (const { id, state, secretHash: hash } of epochs)
-        if (state !== STATES.open) hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
+      for (const { id, state, secretHash: hash, activatedAt } of epochs) {
+        if (state === STATES.open) continue;
+        hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
+        activations.set(Number(id), (activations.get(Number(id)) ?? new Set()).add(activatedAt));
+      }
       for (const { wallet, live } of operators) note(wallet, !live);
       for (const [wallet, { instanceStatus }] of callers) note(wallet, instanceStatus !== 0);
     },
+    activations: (epoch) => activations.get(epoch)?.size ?? 0,
     installed({ boot }, { epoch, hash }) {
       hold('I23', hashes.get(epoch)?.has(hash) ?? false, () => `${boot?.name} installed ${hash} as epoch ${epoch}`);
       const secret = boot?.kms.vault.handOver(epoch, hash);
