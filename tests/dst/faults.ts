@@ -28,11 +28,9 @@ export function createFaults(world: World, apps: Apps): Faults {
   const ends = new Set<() => void>();
 
   function during(forMs: number, end: () => void): void {
-    readiness.fault(true);
     const once = (): void => {
       if (!ends.delete(once)) return;
       end();
-      readiness.fault(false);
     };
     ends.add(once);
     timeline.after(forMs, once);

@@ -21,10 +21,6 @@ export interface Readiness {
   /** A node answered what a peer had signed or sealed. */
   admitted(boot: Boot, peer: Wallet, receivedAtMs: number): void;
   observe(boot: Boot): void;
-  /** A fault of the network, the chain, a clock or an enclave begins, or ends. */
-  fault(isOn: boolean): void;
-  /** Since when nothing has been wrong. */
-  calmSinceMs(): number;
   /** How many times of activation the chain has had for an epoch. */
   activations(epoch: number): number;
   /** For how long this node must have known that a wallet is out, at that time: no live operator, or no active caller. 0: it need not. */
@@ -63,8 +59,6 @@ export function createReadiness(world: World): Readiness {
   const incarnations = new Map<Boot, string>();
   const ready = new Set<Boot>();
   const keys = createKeyJudge((epoch) => activations.get(epoch)?.size ?? 0);
-  let faults = 0;
-  let calmSinceMs = 0;
 
   const isDataReady = ({ kms }: Boot) => kms.admission.gate().kind === 'serving' && kms.replication.gate().kind === 'serving';
 
@@ -197,11 +191,6 @@ export function createReadiness(world: World): Readiness {
       ready.add(boot);
       judgeData(boot);
     },
-    fault(isOn) {
-      faults += isOn ? 1 : -1;
-      if (faults === 0) calmSinceMs = timeline.nowMs();
-    },
-    calmSinceMs: () => (faults > 0 ? Infinity : calmSinceMs),
     knownOutMs,
   };
 }
