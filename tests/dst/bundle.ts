@@ -50,7 +50,7 @@ const CHEAP: readonly Patch[] = [
   {
     file: 'core/cluster/sessions.ts',
     find: "import { createEphemeral, deriveSessionKeys } from './keys.ts';",
-    put: "import { deriveSessionKeys } from './keys.ts';\nimport { createEphemeral } from '../../tests/dst/cheap/ephemeral.ts';",
+    put: "import { deriveSessionKeys } from './keys.ts';\nimport { createEphemeral } from '../../tests/dst/world/cheap/ephemeral.ts';",
   },
 ];
 
@@ -85,7 +85,13 @@ export async function bundle({ outfile, patches = [], isScaled = true }: BundleO
   const met = new Set<string>();
   await build({
     ...{ entryPoints: [`${ROOT}tests/dst/worker.ts`], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' },
-    ...{ minify: false, sourcemap: false, logLevel: 'warning', absWorkingDir: ROOT, alias: { viem: `${ROOT}tests/dst/cheap/viem.ts` } },
+    ...{
+      minify: false,
+      sourcemap: false,
+      logLevel: 'warning',
+      absWorkingDir: ROOT,
+      alias: { viem: `${ROOT}tests/dst/world/cheap/viem.ts` },
+    },
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     plugins: [
       {

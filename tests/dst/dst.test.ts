@@ -8,11 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundle, patched } from './bundle.ts';
 import { REGRESSIONS } from './regressions.ts';
 import { FAULT_KINDS } from './report.ts';
-import { PROFILES } from './schedule.ts';
+import { PROFILES } from './world/schedule.ts';
 import { shrink } from './shrink.ts';
 import { openRunner, sweep } from './sweep.ts';
 import type { RunOptions, RunResult } from './run.ts';
-import type { ProfileName } from './schedule.ts';
+import type { ProfileName } from './world/schedule.ts';
 
 const SEEDS = 1_001;
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -87,9 +87,10 @@ describe('the simulation', () => {
     expect(patched('b.ts', 'xx', [patch])).toBe('xx');
   });
 
-  it('stays small enough to be read', () => {
-    const files = globSync('{*,cheap/*}.ts', { cwd: HERE }).filter((name) => !name.endsWith('.test.ts') && !name.startsWith('planted'));
-    const lines = files.map((name) => readFileSync(join(HERE, name), 'utf8').split('\n').length);
+  it('stays small enough to be read: its world, without those who judge it and those who call it', () => {
+    const files = ['run.ts', ...globSync('world/**/*.ts', { cwd: HERE })];
+    const isCode = (line: string) => line.trim() !== '' && !/^\s*(?:\/?\*|\/\/)/.test(line);
+    const lines = files.map((name) => readFileSync(join(HERE, name), 'utf8').split('\n').filter(isCode).length);
     expect(lines.reduce((sum, count) => sum + count, 0)).toBeLessThan(1_500);
   });
 });

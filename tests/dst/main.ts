@@ -11,7 +11,7 @@ import { reportSeed, reportTotals, scheduleText } from './report.ts';
 import { shrink } from './shrink.ts';
 import { emptyTotals, openRunner, sweep } from './sweep.ts';
 import type { RunResult } from './run.ts';
-import type { ProfileName } from './schedule.ts';
+import type { ProfileName } from './world/schedule.ts';
 import type { Totals } from './sweep.ts';
 
 const PROFILES: readonly ProfileName[] = [

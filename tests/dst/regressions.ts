@@ -1,5 +1,5 @@
 /** Runs that once broke an invariant because of a fault of the node: their schedules, cut down, are played for ever. */
-import type { Item, ProfileName } from './schedule.ts';
+import type { Item, ProfileName } from './world/schedule.ts';
 
 export interface Regression {
   readonly what: string;

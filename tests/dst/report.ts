@@ -1,7 +1,7 @@
 /** What a person reads of runs: tables of totals, one run, a schedule. */
 import { table } from '../simulation/narrate.ts';
 import type { RunResult } from './run.ts';
-import type { Item } from './schedule.ts';
+import type { Item } from './world/schedule.ts';
 import type { Totals } from './sweep.ts';
 
 const HOUR_MS = 3_600_000;

@@ -1,15 +1,15 @@
 /** One run: a schedule from its seed, played to its end, and judged all the way. */
-import { forgetAll } from './cheap/viem.ts';
-import { createApps } from './apps.ts';
-import { opened } from './chain.ts';
-import { createDice } from './dice.ts';
-import { judgeEnding } from './ending.ts';
-import { createFaults } from './faults.ts';
-import { hold, Violation } from './invariants.ts';
-import { createSchedule, PROFILES } from './schedule.ts';
-import { createWorld } from './world.ts';
-import type { Fault, Item, Operation, ProfileName } from './schedule.ts';
-import type { InvariantId } from './invariants.ts';
+import { forgetAll } from './world/cheap/viem.ts';
+import { createApps } from './world/apps.ts';
+import { opened } from './world/chain.ts';
+import { createDice } from './world/dice.ts';
+import { judgeEnding } from './judges/ending.ts';
+import { createFaults } from './world/faults.ts';
+import { hold, Violation } from './judges/invariants.ts';
+import { createSchedule, PROFILES } from './world/schedule.ts';
+import { createWorld } from './world/world.ts';
+import type { Fault, Item, Operation, ProfileName } from './world/schedule.ts';
+import type { InvariantId } from './judges/invariants.ts';
 
 export interface RunOptions {
   readonly seed: number;

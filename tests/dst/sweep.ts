@@ -1,7 +1,7 @@
 /** Many seeds on all processors: threads of one bundle, batches for whoever is free, sums of what came of them. */
 import { Worker } from 'node:worker_threads';
 import type { RunOptions, RunResult } from './run.ts';
-import type { ProfileName } from './schedule.ts';
+import type { ProfileName } from './world/schedule.ts';
 import type { Batch, BatchResult, Slowest } from './worker.ts';
 
 export interface Totals {

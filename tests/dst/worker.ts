@@ -1,9 +1,9 @@
 /** What the bundle is: a thread that runs seeds, as its parent asks. */
 import { parentPort } from 'node:worker_threads';
 import { runSeed } from './run.ts';
-import { PROFILES } from './schedule.ts';
+import { PROFILES } from './world/schedule.ts';
 import type { RunOptions, RunResult } from './run.ts';
-import type { ProfileName } from './schedule.ts';
+import type { ProfileName } from './world/schedule.ts';
 
 /** Refusals are everyday here, and nobody reads where they were made. */
 Error.stackTraceLimit = 4;

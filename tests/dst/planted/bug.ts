@@ -1,7 +1,7 @@
 /** What a planted bug is: text of the node that is replaced in one bundle of the simulation, and what has to find it. */
 import type { Patch } from '../bundle.ts';
-import type { InvariantId } from '../invariants.ts';
-import type { ProfileName } from '../schedule.ts';
+import type { InvariantId } from '../judges/invariants.ts';
+import type { ProfileName } from '../world/schedule.ts';
 
 export interface PlantedBug {
   readonly name: string;

@@ -2,7 +2,7 @@
  * What `npm run dst -- --planted` found: profile, seed, how many runs it took, and the invariant that the bug breaks there, with the
  * rounds of anti-entropy and without. What is left out was not found, or is nothing to be found. Anew whenever schedules or limits change.
  */
-import type { Mode } from '../planted.ts';
+import type { Mode } from './list.ts';
 
 export const CAUGHT: Readonly<Record<string, Partial<Record<Mode, string>>>> = {
   smaller_time_wins: { on: 'calm 0 1 I2', off: 'calm 0 1 I2' },

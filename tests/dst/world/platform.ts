@@ -3,10 +3,10 @@
  * bytes from the seed. What is signed, sealed or drawn is the node's own business and real.
  */
 import { createHash } from 'node:crypto';
-import { Refusal } from '../../core/errors.ts';
-import { hex, parseHex, utf8 } from '../../core/wire/bytes.ts';
-import type { Wallet } from '../../core/identity.ts';
-import type { Box, Recover, Signer } from '../../core/ports.ts';
+import { Refusal } from '../../../core/errors.ts';
+import { hex, parseHex, utf8 } from '../../../core/wire/bytes.ts';
+import type { Wallet } from '../../../core/identity.ts';
+import type { Box, Recover, Signer } from '../../../core/ports.ts';
 import type { Dice } from './dice.ts';
 
 export interface Enclave {

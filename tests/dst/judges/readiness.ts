@@ -1,16 +1,16 @@
 /** Judges of nodes as a whole: with which secret they serve, when they say that they have all data, and whom they still talk to. */
-import * as limits from '../../core/limits.ts';
-import { secretHash } from '../../core/crypto/kdf.ts';
-import { STATES } from '../core/fakes.ts';
+import * as limits from '../../../core/limits.ts';
+import { secretHash } from '../../../core/crypto/kdf.ts';
+import { STATES } from '../../core/fakes.ts';
 import { hold } from './invariants.ts';
 import { createKeyJudge } from './keys.ts';
 import { isLater } from './ledger.ts';
-import { CLUSTER_PROFILE } from './node.ts';
-import type { EventFields } from '../../core/events.ts';
-import type { AppId, Epoch, Hash, Wallet } from '../../core/identity.ts';
+import { CLUSTER_PROFILE } from '../world/node.ts';
+import type { EventFields } from '../../../core/events.ts';
+import type { AppId, Epoch, Hash, Wallet } from '../../../core/identity.ts';
 import type { Known } from './ledger.ts';
-import type { Boot, Slot } from './node.ts';
-import type { World } from './world.ts';
+import type { Boot, Slot } from '../world/node.ts';
+import type { World } from '../world/world.ts';
 
 export interface Readiness {
   began(boot: Boot): void;

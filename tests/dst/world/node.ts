@@ -1,13 +1,13 @@
 /** One node of the simulated cluster: the real `createKms`, its handlers and its ticks, on virtual ports. A crash ends all that it had begun. */
-import { Refusal } from '../../core/errors.ts';
-import { createKms } from '../../core/kms.ts';
-import { utf8 } from '../../core/wire/bytes.ts';
-import { createApi } from '../../functions/api.ts';
-import { runTicks } from '../../functions/ticks.ts';
-import { profile } from '../core/fakes.ts';
-import type { Kms } from '../../core/kms.ts';
-import type { NetworkProfile } from '../../core/networks.ts';
-import type { Clock, Fetch, Log, OutboundAnswer } from '../../core/ports.ts';
+import { Refusal } from '../../../core/errors.ts';
+import { createKms } from '../../../core/kms.ts';
+import { utf8 } from '../../../core/wire/bytes.ts';
+import { createApi } from '../../../functions/api.ts';
+import { runTicks } from '../../../functions/ticks.ts';
+import { profile } from '../../core/fakes.ts';
+import type { Kms } from '../../../core/kms.ts';
+import type { NetworkProfile } from '../../../core/networks.ts';
+import type { Clock, Fetch, Log, OutboundAnswer } from '../../../core/ports.ts';
 import type { Endpoint } from './chain.ts';
 import type { World } from './world.ts';
 

@@ -1,9 +1,9 @@
 /** Brings a fault about, and ends it. What would lose the cluster's secret for good, as no cluster survives it, is not done. */
 import { opened, retired, stopped } from './chain.ts';
-import { STATES } from '../core/fakes.ts';
-import type { Epoch, Hash } from '../../core/identity.ts';
-import type { StoredRecord } from '../../core/store/interface.ts';
-import type { Stored } from '../../core/store/stored.ts';
+import { STATES } from '../../core/fakes.ts';
+import type { Epoch, Hash } from '../../../core/identity.ts';
+import type { StoredRecord } from '../../../core/store/interface.ts';
+import type { Stored } from '../../../core/store/stored.ts';
 import type { Apps } from './apps.ts';
 import { CLEAN_DELAY_MS } from './network.ts';
 import type { LinkFaults } from './network.ts';

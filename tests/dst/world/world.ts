@@ -1,23 +1,23 @@
 /** The whole of a run: time, chain, network, platform and nodes, and what it takes to start, stop and connect them. */
-import { utf8 } from '../../core/wire/bytes.ts';
+import { utf8 } from '../../../core/wire/bytes.ts';
 import { createVirtualChain, registered } from './chain.ts';
-import { hold } from './invariants.ts';
-import { createLedger } from './ledger.ts';
+import { hold } from '../judges/invariants.ts';
+import { createLedger } from '../judges/ledger.ts';
 import { createNetwork } from './network.ts';
 import { answerPeer, bootNode, CLUSTER_PROFILE, START_MS } from './node.ts';
 import { createPlatform } from './platform.ts';
-import { createReadiness } from './readiness.ts';
+import { createReadiness } from '../judges/readiness.ts';
 import { createTimeline } from './timeline.ts';
 import { createTrace } from './trace.ts';
-import type { EventFields, EventName } from '../../core/events.ts';
-import type { OutboundAnswer, OutboundRequest } from '../../core/ports.ts';
+import type { EventFields, EventName } from '../../../core/events.ts';
+import type { OutboundAnswer, OutboundRequest } from '../../../core/ports.ts';
 import type { VirtualChain } from './chain.ts';
 import type { Dice } from './dice.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger } from '../judges/ledger.ts';
 import type { Network } from './network.ts';
 import type { Boot, Slot } from './node.ts';
 import type { Platform } from './platform.ts';
-import type { Readiness } from './readiness.ts';
+import type { Readiness } from '../judges/readiness.ts';
 import type { Timeline } from './timeline.ts';
 import type { Trace } from './trace.ts';
 

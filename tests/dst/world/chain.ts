@@ -3,13 +3,13 @@
  * The registry's own rules of membership and activation are kept as the contract keeps them.
  */
 import { decodeFunctionData, encodeFunctionResult } from 'viem';
-import { Refusal } from '../../core/errors.ts';
-import { parseHex, parseUtf8 } from '../../core/wire/bytes.ts';
-import { endorsementText } from '../../core/wire/pop.ts';
-import { callerAnswer, clusterAnswer, epochAnswer, KMS_REGISTRY, operatorAnswer, STATES, zeroedCaller } from '../core/fakes.ts';
-import type { Epoch, Hash, Wallet } from '../../core/identity.ts';
-import type { Chain, Recover } from '../../core/ports.ts';
-import type { CallerAnswer, EpochAnswer, OperatorAnswer } from '../core/fakes.ts';
+import { Refusal } from '../../../core/errors.ts';
+import { parseHex, parseUtf8 } from '../../../core/wire/bytes.ts';
+import { endorsementText } from '../../../core/wire/pop.ts';
+import { callerAnswer, clusterAnswer, epochAnswer, KMS_REGISTRY, operatorAnswer, STATES, zeroedCaller } from '../../core/fakes.ts';
+import type { Epoch, Hash, Wallet } from '../../../core/identity.ts';
+import type { Chain, Recover } from '../../../core/ports.ts';
+import type { CallerAnswer, EpochAnswer, OperatorAnswer } from '../../core/fakes.ts';
 import type { Timeline } from './timeline.ts';
 
 export interface RegistryState {

@@ -2,15 +2,15 @@
  * What really is in every store: each change of each node is read off and judged as it happens, so that what nodes say can be compared
  * with what they hold. It knows all records there ever were.
  */
-import * as limits from '../../core/limits.ts';
-import { versionOf } from '../../core/store/stored.ts';
+import * as limits from '../../../core/limits.ts';
+import { versionOf } from '../../../core/store/stored.ts';
 import { hold } from './invariants.ts';
 import { createRoom } from './room.ts';
-import { VALUE_MARK } from './world.ts';
-import type { StoredRecord } from '../../core/store/interface.ts';
-import type { Stored } from '../../core/store/stored.ts';
-import type { Boot } from './node.ts';
-import type { World } from './world.ts';
+import { VALUE_MARK } from '../world/world.ts';
+import type { StoredRecord } from '../../../core/store/interface.ts';
+import type { Stored } from '../../../core/store/stored.ts';
+import type { Boot } from '../world/node.ts';
+import type { World } from '../world/world.ts';
 
 /** A record as the ledger knows it, from the first time that any node held it. */
 export interface Known {

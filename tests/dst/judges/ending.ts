@@ -1,14 +1,14 @@
 /** After the faults: until every node serves and none lags, and then what must be true of all of them together. */
-import { createPrinter, printBytes } from '../../core/store/prints.ts';
-import { equalBytes, utf8 } from '../../core/wire/bytes.ts';
+import { createPrinter, printBytes } from '../../../core/store/prints.ts';
+import { equalBytes, utf8 } from '../../../core/wire/bytes.ts';
 import { hold, Violation } from './invariants.ts';
 import { isLater } from './ledger.ts';
-import type { AppId, Epoch } from '../../core/identity.ts';
-import type { Stored } from '../../core/store/stored.ts';
-import type { Apps } from './apps.ts';
+import type { AppId, Epoch } from '../../../core/identity.ts';
+import type { Stored } from '../../../core/store/stored.ts';
+import type { Apps } from '../world/apps.ts';
 import type { Known } from './ledger.ts';
-import type { Boot } from './node.ts';
-import type { World } from './world.ts';
+import type { Boot } from '../world/node.ts';
+import type { World } from '../world/world.ts';
 
 /** After the last fault: chain, back-off, catching up and a round of anti-entropy with everybody. */
 const SETTLED_MS_MAX = 28_000;

@@ -1,15 +1,15 @@
 /** Judges what nodes tell apps: reads against what the node held, acknowledgements against what others hold, keys against each other. */
-import { CALLER_CACHE_MS } from '../../core/limits.ts';
+import { CALLER_CACHE_MS } from '../../../core/limits.ts';
 import { hold } from './invariants.ts';
 import { isLater, placeOf } from './ledger.ts';
 import { createKeyJudge } from './keys.ts';
-import { VALUE_MARK } from './world.ts';
-import type { App, Told } from './apps.ts';
+import { VALUE_MARK } from '../world/world.ts';
+import type { App, Told } from '../world/apps.ts';
 import type { KeyJudge } from './keys.ts';
 import type { Known } from './ledger.ts';
-import type { Boot } from './node.ts';
-import type { Operation } from './schedule.ts';
-import type { World } from './world.ts';
+import type { Boot } from '../world/node.ts';
+import type { Operation } from '../world/schedule.ts';
+import type { World } from '../world/world.ts';
 
 /** An operation that has reached its node. */
 export interface Began {

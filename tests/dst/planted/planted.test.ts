@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundle } from './bundle.ts';
-import { INVARIANTS } from './invariants.ts';
-import { MODES, modesOf, patchesFor, PLANTED } from './planted.ts';
-import { CAUGHT } from './planted/caught.ts';
-import { openRunner } from './sweep.ts';
-import type { Mode, PlantedBug } from './planted.ts';
-import type { ProfileName } from './schedule.ts';
+import { bundle } from '../bundle.ts';
+import { INVARIANTS } from '../judges/invariants.ts';
+import { MODES, modesOf, patchesFor, PLANTED } from './list.ts';
+import { CAUGHT } from './caught.ts';
+import { openRunner } from '../sweep.ts';
+import type { Mode, PlantedBug } from './list.ts';
+import type { ProfileName } from '../world/schedule.ts';
 
 interface Case {
   readonly bug: PlantedBug;

@@ -1,6 +1,6 @@
 /** Judges keys and certificates against all that were given before: by any node, at any time. */
 import { hold } from './invariants.ts';
-import type { App } from './apps.ts';
+import type { App } from '../world/apps.ts';
 
 export interface KeyJudge {
   /** `what`: all that the key is derived from. */

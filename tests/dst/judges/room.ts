@@ -1,12 +1,12 @@
 /** Judges of what stores hold in all: quotas and their gauge, evictions, tombstones. */
-import * as limits from '../../core/limits.ts';
+import * as limits from '../../../core/limits.ts';
 import { hold } from './invariants.ts';
 import { placeOf } from './ledger.ts';
-import type { StoredRecord } from '../../core/store/interface.ts';
-import type { Stored } from '../../core/store/stored.ts';
+import type { StoredRecord } from '../../../core/store/interface.ts';
+import type { Stored } from '../../../core/store/stored.ts';
 import type { Known, Shelf } from './ledger.ts';
-import type { Boot } from './node.ts';
-import type { World } from './world.ts';
+import type { Boot } from '../world/node.ts';
+import type { World } from '../world/world.ts';
 
 export interface Room {
   judgeRoom(boot: Boot, shelf: Shelf, areOwn: boolean): void;

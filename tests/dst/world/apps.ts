@@ -1,14 +1,14 @@
 /** The apps: each operation is asked of a node's real handlers, signed and sealed, and every answer is judged against what the node holds. */
 import { appRegistered } from './chain.ts';
-import { createAnswers } from './answers.ts';
-import { appProofText } from '../../core/wire/pop.ts';
-import { base64, hex, parseHex, utf8 } from '../../core/wire/bytes.ts';
+import { createAnswers } from '../judges/answers.ts';
+import { appProofText } from '../../../core/wire/pop.ts';
+import { base64, hex, parseHex, utf8 } from '../../../core/wire/bytes.ts';
 import { CSR } from './csr.ts';
 import { START_MS } from './node.ts';
 import { APPS } from './schedule.ts';
 import { VALUE_MARK } from './world.ts';
-import type { Wallet } from '../../core/identity.ts';
-import type { Answers } from './answers.ts';
+import type { Wallet } from '../../../core/identity.ts';
+import type { Answers } from '../judges/answers.ts';
 import type { Boot } from './node.ts';
 import type { Enclave } from './platform.ts';
 import type { Operation } from './schedule.ts';

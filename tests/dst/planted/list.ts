@@ -2,18 +2,18 @@
  * Bugs that are planted in one bundle of the simulation at a time, so that each rule and each invariant is seen to be guarded. Anti-entropy
  * mends what other rules break, so each is looked for with its rounds and without.
  */
-import { patch } from './planted/bug.ts';
-import { CLUSTER_BUGS } from './planted/cluster.ts';
-import { COMPARING_BUGS } from './planted/comparing.ts';
-import { FORGETTING_BUGS } from './planted/forgetting.ts';
-import { ORDER_BUGS } from './planted/order.ts';
-import { PUSHING_BUGS } from './planted/pushing.ts';
-import { READ_BUGS } from './planted/reads.ts';
-import { ROOM_BUGS } from './planted/room.ts';
-import type { Patch } from './bundle.ts';
-import type { PlantedBug } from './planted/bug.ts';
+import { patch } from './bug.ts';
+import { CLUSTER_BUGS } from './cluster.ts';
+import { COMPARING_BUGS } from './comparing.ts';
+import { FORGETTING_BUGS } from './forgetting.ts';
+import { ORDER_BUGS } from './order.ts';
+import { PUSHING_BUGS } from './pushing.ts';
+import { READ_BUGS } from './reads.ts';
+import { ROOM_BUGS } from './room.ts';
+import type { Patch } from '../bundle.ts';
+import type { PlantedBug } from './bug.ts';
 
-export type { PlantedBug } from './planted/bug.ts';
+export type { PlantedBug } from './bug.ts';
 
 /** With the rounds of anti-entropy, or without. */
 export type Mode = 'on' | 'off';

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { bundle } from './bundle.ts';
-import { patchesFor } from './planted.ts';
-import type { InvariantId } from './invariants.ts';
-import type { Mode, PlantedBug } from './planted.ts';
-import type { RunOptions, RunResult } from './run.ts';
-import type { ProfileName } from './schedule.ts';
+import { bundle } from '../bundle.ts';
+import { patchesFor } from './list.ts';
+import type { InvariantId } from '../judges/invariants.ts';
+import type { Mode, PlantedBug } from './list.ts';
+import type { RunOptions, RunResult } from '../run.ts';
+import type { ProfileName } from '../world/schedule.ts';
 
 export interface Caught {
   readonly profile: ProfileName;
