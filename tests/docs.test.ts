@@ -15,6 +15,8 @@ import { buildClient } from '../build.mjs';
 import * as limits from '../core/limits.ts';
 import { wireOf } from '../functions/reply.ts';
 import { describeCluster } from './simulation/cluster-file.ts';
+import { FAULT_KINDS } from './dst/report.ts';
+import { invariantsTable, plantedTable } from './dst/tables.ts';
 import { createWorld, until, untilDataReady, untilServing } from './simulation/world.ts';
 import type { Reason } from '../core/errors.ts';
 import type { World } from './simulation/world.ts';
@@ -120,6 +122,16 @@ describe('R-9 the documents', () => {
   it('have a client from scratch that takes no code of ours', () => {
     const imported = [...read('docs/examples/from-scratch.ts').matchAll(/from '([^']+)'/g)].map((match) => match[1]);
     expect(imported.toSorted()).toEqual(['@slicekit/erc8128', 'node:crypto', 'node:fs/promises', 'viem', 'viem/accounts']);
+  });
+});
+
+describe('R-9 the page on reliability', () => {
+  it('has what must hold, what was planted, and every fault, as the simulation has them', () => {
+    const page = read('docs/reliability.md');
+    expect(page).toContain(invariantsTable());
+    expect(page).toContain(plantedTable());
+    const named = new Set(tableRows(section(page, 'Faults')).flatMap(([cell = '']) => codesIn(cell)));
+    expect(named).toEqual(new Set(FAULT_KINDS));
   });
 });
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parsed, UsageError } from '../simulation/usage.ts';
 import { bundle } from './bundle.ts';
+import { searchPlanted } from './planted/search.ts';
 import { reportSeed, reportTotals, scheduleText } from './report.ts';
 import { shrink } from './shrink.ts';
 import { emptyTotals, openRunner, sweep } from './sweep.ts';
@@ -26,7 +27,8 @@ const USAGE = `npm run dst -- [options]
   --seed S       one run: what happened, its trace hash, and its schedule when something broke
   --keep LIST    with --seed: only these items of its schedule, as a cut-down schedule names them
   --trace        with --seed: every event
-  --planted      search every planted bug, with anti-entropy and without, and say how many seeds it took
+  --planted      search every planted bug in up to --seeds runs, with the rounds of anti-entropy and without them
+  --record       with --planted: write down what was found, for CI
   --real-limits  with the node's own limits of time and size: few of them are met
   --canary       plant a violation in every run: to see that one is told
   --json         one JSON object on standard output, progress on standard error (with npm run --silent, npm adds nothing)
@@ -47,7 +49,7 @@ interface Options {
   readonly workers: number;
   readonly seed: number | undefined;
   readonly keep: readonly number[] | undefined;
-  readonly flags: Readonly<Record<'resume' | 'trace' | 'planted' | 'canary' | 'json' | 'real-limits', boolean>>;
+  readonly flags: Readonly<Record<'resume' | 'trace' | 'planted' | 'record' | 'canary' | 'json' | 'real-limits', boolean>>;
 }
 
 function readOptions(): Options | undefined {
@@ -57,7 +59,7 @@ function readOptions(): Options | undefined {
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '0' },
     ...{ profile: text, workers: text, seed: text, keep: text },
-    ...{ resume: flag, trace: flag, planted: flag, canary: flag, json: flag, 'real-limits': flag, help: flag },
+    ...{ resume: flag, trace: flag, planted: flag, record: flag, canary: flag, json: flag, 'real-limits': flag, help: flag },
   } as const;
   const { values } = parsed(() => parseArgs({ options }));
   if (values.help) return undefined;
@@ -167,9 +169,16 @@ async function runOne(options: Options, file: string): Promise<number> {
   }
 }
 
+async function runPlanted({ seeds, flags }: Options): Promise<number> {
+  const missed = await searchPlanted(seeds, flags.record, (line) => console.log(line));
+  console.log(missed.length === 0 ? 'every planted bug was caught' : `never caught: ${missed.join(', ')}`);
+  return missed.length === 0 ? 0 : 1;
+}
+
 async function main(): Promise<number> {
   const options = readOptions();
   if (!options) return (console.log(USAGE), 0);
+  if (options.flags.planted) return await runPlanted(options);
   const folder = mkdtempSync(join(tmpdir(), 'nova-kms-dst-'));
   try {
     const file = join(folder, 'simulation.mjs');

@@ -1,10 +1,11 @@
 /**
  * What `npm run dst -- --planted` found: profile, seed, how many runs it took, and the invariant that the bug breaks there, with the
- * rounds of anti-entropy and without. What is left out was not found, or is nothing to be found. Anew whenever schedules or limits change.
+ * rounds of anti-entropy and without. What is left out was not found, or is nothing to be found. Anew whenever schedules or limits change:
+ * `npm run dst -- --planted --record`.
  */
-import type { Mode } from './list.ts';
+import type { CaughtTable } from './search.ts';
 
-export const CAUGHT: Readonly<Record<string, Partial<Record<Mode, string>>>> = {
+export const CAUGHT: CaughtTable = {
   smaller_time_wins: { on: 'calm 0 1 I2', off: 'calm 0 1 I2' },
   ties_by_arrival: { on: 'partition 2 7 I3', off: 'partition 2 7 I3' },
   tombstone_loses: { on: 'forget 0 3 I3', off: 'partition 0 1 I3' },
