@@ -8,11 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundle, patched } from './bundle.ts';
 import { REGRESSIONS } from './regressions.ts';
 import { FAULT_KINDS } from './report.ts';
-import { PROFILES } from './world/schedule.ts';
+import { PROFILE_NAMES } from './world/schedule.ts';
 import { shrink } from './shrink.ts';
 import { openRunner, sweep } from './sweep.ts';
 import type { RunOptions, RunResult } from './run.ts';
-import type { ProfileName } from './world/schedule.ts';
 
 const SEEDS = 1_001;
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -26,7 +25,6 @@ const OTHERS = [
   'put data_catching_up',
   'put proof_refused',
 ];
-const names = Object.keys(PROFILES) as ProfileName[];
 
 let folder = '';
 let file = '';
@@ -50,7 +48,7 @@ describe('the simulation', () => {
     expect(totals.failed.map(({ seed, profile, violation }) => ({ seed, profile, violation }))).toEqual([]);
     const counted = [...FAULT_KINDS.map((kind) => `fault ${kind}`), ...[...OPERATIONS, ...OTHERS].map((name) => `operation ${name}`)];
     const messages = ['lost', 'duplicated', 'cut', 'held', 'slow'].map((name) => `message ${name}`);
-    expect([...counted, ...messages, ...names.map((name) => `profile ${name}`)].filter((name) => !totals.sums[name])).toEqual([]);
+    expect([...counted, ...messages, ...PROFILE_NAMES.map((name) => `profile ${name}`)].filter((name) => !totals.sums[name])).toEqual([]);
     expect(totals.seeds).toBe(SEEDS);
   });
 
@@ -58,12 +56,12 @@ describe('the simulation', () => {
     const other = openRunner(file);
     const ran = async (of: typeof runner, seed: number) => {
       const hashes: string[] = [];
-      for (const profile of names) hashes.push((await of.run({ seed, profile })).hash);
+      for (const profile of PROFILE_NAMES) hashes.push((await of.run({ seed, profile })).hash);
       return hashes;
     };
     const [once, again, different] = await Promise.all([ran(runner, 7), ran(other, 7), ran(other, 8)]).finally(() => other.close());
     expect(again).toEqual(once);
-    expect(new Set([...once, ...different]).size).toBe(2 * names.length);
+    expect(new Set([...once, ...different]).size).toBe(2 * PROFILE_NAMES.length);
   });
 
   it('tells a planted violation, and cuts its schedule down to nothing that matters', async () => {
@@ -96,8 +94,8 @@ describe('the simulation', () => {
 });
 
 describe('what the simulation once found', () => {
-  it.each(REGRESSIONS)('does not break any more: $what', async ({ profile, seed, schedule }) => {
-    const { violation } = await runner.run({ profile, seed, ...(schedule && { schedule }) });
-    expect(violation).toBeUndefined();
+  it('does not break any more', async () => {
+    for (const { what, profile, seed, schedule } of REGRESSIONS)
+      expect({ what, ...(await runner.run({ profile, seed, ...(schedule && { schedule }) })).violation }).toEqual({ what });
   });
 });

@@ -11,17 +11,15 @@ import { searchPlanted } from './planted/search.ts';
 import { reportSeed, reportTotals, scheduleText } from './report.ts';
 import { shrink } from './shrink.ts';
 import { emptyTotals, openRunner, sweep } from './sweep.ts';
+import { PROFILE_NAMES, profileOf } from './world/schedule.ts';
 import type { RunResult } from './run.ts';
 import type { ProfileName } from './world/schedule.ts';
 import type { Totals } from './sweep.ts';
 
-const PROFILES: readonly ProfileName[] = [
-  ...(['calm', 'loss', 'partition', 'crash', 'birth', 'skew', 'chain', 'rotation', 'quota', 'forget', 'swarm'] as const),
-];
 const USAGE = `npm run dst -- [options]
   --seeds N      so many runs, each profile in turn (default 1000)
   --first S      the first seed (default 0)
-  --profile P    only this one: ${PROFILES.join(', ')}
+  --profile P    only this one: ${PROFILE_NAMES.join(', ')}
   --workers W    threads (default: one for each processor)
   --resume       go on where the last long run of the same code was
   --seed S       one run: what happened, its trace hash, and its schedule when something broke
@@ -64,7 +62,7 @@ function readOptions(): Options | undefined {
   const { values } = parsed(() => parseArgs({ options }));
   if (values.help) return undefined;
   const profile = values.profile as ProfileName | undefined;
-  if (profile && !PROFILES.includes(profile)) throw new UsageError(`--profile takes one of ${PROFILES.join(', ')}`);
+  if (profile && !PROFILE_NAMES.includes(profile)) throw new UsageError(`--profile takes one of ${PROFILE_NAMES.join(', ')}`);
   return {
     ...{ seeds: count('--seeds', values.seeds, 1), first: count('--first', values.first, 0), profile },
     workers: values.workers === undefined ? availableParallelism() : count('--workers', values.workers, 1),
@@ -159,7 +157,7 @@ async function runOne(options: Options, file: string): Promise<number> {
   const { seed = 0, keep, flags } = options;
   const runner = openRunner(file);
   try {
-    const profile = options.profile ?? (PROFILES[seed % PROFILES.length] as ProfileName);
+    const profile = options.profile ?? profileOf(seed);
     const result = await runner.run({ seed, profile, isTraced: flags.trace, isCanary: flags.canary, ...(keep && { keep }) });
     if (flags.trace) for (const line of result.lines) console.log(line);
     console.log(flags.json ? JSON.stringify(result) : reportSeed(result, keep));

@@ -38,7 +38,7 @@ export function reportTotals(totals: Totals, seconds: number): string {
     ['violations', String(totals.failed.length)],
     ...totals.failed.map(({ seed, profile, violation }) => [`  seed ${seed} (${profile})`, violation?.detail.split('\n')[0] ?? '']),
   ];
-  return table(['', ''], rows);
+  return table(['what', 'how much'], rows);
 }
 
 export function scheduleText(items: readonly Item[], keep: readonly number[] | undefined): string {

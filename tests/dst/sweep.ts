@@ -83,8 +83,16 @@ export async function sweep(options: SweepOptions, totals: Totals = emptyTotals(
   return totals;
 }
 
-/** Runs single seeds in one thread until it is closed. */
+/** Runs single seeds in one thread until it is closed, one after the other, however they are asked for. */
 export function openRunner(bundle: string): { run(options: RunOptions): Promise<RunResult>; close(): Promise<unknown> } {
   const worker = new Worker(bundle);
-  return { run: (run) => asked<RunResult>(worker, { run }), close: () => worker.terminate() };
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    run(run) {
+      const next = last.then(() => asked<RunResult>(worker, { run }));
+      last = next.catch(() => undefined);
+      return next;
+    },
+    close: () => worker.terminate(),
+  };
 }

@@ -1,7 +1,7 @@
 /** What the bundle is: a thread that runs seeds, as its parent asks. */
 import { parentPort } from 'node:worker_threads';
 import { runSeed } from './run.ts';
-import { PROFILES } from './world/schedule.ts';
+import { profileOf } from './world/schedule.ts';
 import type { RunOptions, RunResult } from './run.ts';
 import type { ProfileName } from './world/schedule.ts';
 
@@ -9,12 +9,6 @@ import type { ProfileName } from './world/schedule.ts';
 Error.stackTraceLimit = 4;
 
 export { runSeed };
-
-/** Which profile a seed is of, when nobody says otherwise: each in turn. */
-export function profileOf(seed: number): ProfileName {
-  const names = Object.keys(PROFILES) as ProfileName[];
-  return names[seed % names.length] as ProfileName;
-}
 
 export interface Batch {
   readonly first: number;

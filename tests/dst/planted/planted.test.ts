@@ -21,6 +21,8 @@ interface Case {
   readonly id: string;
 }
 
+/** All bundles and runs: a minute on an idle machine, more beside other tests. */
+const PLAYED_MS_MAX = 400_000;
 /** Two at a time, as there are two cores at least. */
 const LANES = 2;
 /** Without it there is nothing behind the judges: all of these have a bug that they alone may catch. */
@@ -74,7 +76,7 @@ beforeAll(async () => {
     for (let next = work.shift(); next; next = work.shift()) await next();
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-});
+}, PLAYED_MS_MAX);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -103,6 +103,13 @@ export const PROFILES = {
 
 export type ProfileName = keyof typeof PROFILES;
 
+export const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[];
+
+/** Which profile a seed is of, when nobody says otherwise: each in turn. */
+export function profileOf(seed: number): ProfileName {
+  return PROFILE_NAMES[seed % PROFILE_NAMES.length] as ProfileName;
+}
+
 export const APPS = 2;
 
 export function createSchedule(
