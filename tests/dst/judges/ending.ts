@@ -10,8 +10,8 @@ import type { Known } from './ledger.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
-/** After the last fault: chain, back-off, catching up and a round of anti-entropy with everybody. */
-const SETTLED_MS_MAX = 28_000;
+/** After the last fault: chain, back-off, catching up, a round of anti-entropy with everybody, and the ends that a clock far ahead saw early. */
+const SETTLED_MS_MAX = 40_000;
 const STEP_MS = 1_000;
 /** For so long nothing may change: what was asked last has been answered by then. */
 const REST_MS = 4_000;
