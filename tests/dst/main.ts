@@ -21,7 +21,7 @@ const USAGE = `npm run dst -- [options]
   --first S      the first seed (default 0)
   --profile P    only this one: ${PROFILE_NAMES.join(', ')}
   --workers W    threads (default: one for each processor)
-  --resume       go on where the last long run of the same code was
+  --resume       go on where the last run of the same code, of 10,000 seeds or more, was
   --seed S       one run: what happened, its trace hash, and its schedule when something broke
   --keep LIST    with --seed: only these items of its schedule, as a cut-down schedule names them
   --trace        with --seed: every event
@@ -36,7 +36,11 @@ The exit code is 0 when nothing broke, 1 when something did, 2 when this was cal
 
 const STATE_FILE = fileURLToPath(new URL('../../.simulation/dst.json', import.meta.url));
 const FAILURES_MAX = 5;
+/** As shells have it: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
 const PROGRESS_MS = 5_000;
+/** Shorter runs leave nothing to go on with, and nothing of a long one is lost to them. */
+const RESUMED_SEEDS_MIN = 10_000;
 
 const say = (line: string): void => console.error(line);
 
@@ -101,14 +105,15 @@ async function runMany(options: Options, file: string): Promise<number> {
   let toldMs = sinceMs;
   let toldFailures = 0;
   const onProgress = (totals: Totals, next: number): void => {
-    for (const { seed, profile: of, violation } of totals.failed.slice(toldFailures))
-      say(`seed ${seed} (${of}): ${violation?.detail.split('\n')[0]}`);
+    for (const failed of totals.failed.slice(toldFailures))
+      say(`seed ${failed.seed} (${failed.profile}): ${failed.violation?.detail.split('\n')[0]}`);
     toldFailures = totals.failed.length;
     if (Date.now() - toldMs < PROGRESS_MS) return;
     toldMs = Date.now();
     const perSecond = ((next - first) * 1_000) / (toldMs - sinceMs);
     const leftS = Math.round((end - next) / perSecond);
     say(`${totals.seeds} of ${seeds} seeds, ${perSecond.toFixed(1)}/s, ${totals.failed.length} violations, ${leftS} s to go`);
+    if (seeds < RESUMED_SEEDS_MIN) return;
     mkdirSync(join(STATE_FILE, '..'), { recursive: true });
     writeFileSync(STATE_FILE, JSON.stringify({ of, next, totals } satisfies State));
   };
@@ -129,7 +134,7 @@ async function runMany(options: Options, file: string): Promise<number> {
       JSON.stringify({
         ...totals,
         seconds,
-        failed: totals.failed.map(({ seed, profile: of, violation }) => ({ seed, profile: of, violation })),
+        failed: totals.failed.map((failed) => ({ seed: failed.seed, profile: failed.profile, violation: failed.violation })),
       }),
     );
   else console.log(reportTotals(totals, seconds));
@@ -178,6 +183,10 @@ async function main(): Promise<number> {
   if (!options) return (console.log(USAGE), 0);
   if (options.flags.planted) return await runPlanted(options);
   const folder = mkdtempSync(join(tmpdir(), 'nova-kms-dst-'));
+  process.once('SIGINT', () => {
+    rmSync(folder, { recursive: true, force: true });
+    process.exit(INTERRUPTED);
+  });
   try {
     const file = join(folder, 'simulation.mjs');
     await bundle({ outfile: file, isScaled: !options.flags['real-limits'] });
