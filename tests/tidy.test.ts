@@ -76,10 +76,11 @@ function resolved(from: string, specifier: string): string {
   return posix.normalize(posix.join(posix.dirname(from), specifier));
 }
 
-/** `core/auth/rate.ts` is of the room `auth`; the names at the top of `core/` are the room `base`. */
+/** `core/auth/rate.ts` is of the room `auth`; the names at the top of `core/` are the room `base`; `nitro` is a room inside `crypto`. */
 function roomOf(path: string): string {
   const [top, second, third] = path.split('/');
   if (top !== 'core') return top ?? '';
+  if (third === 'nitro') return third;
   if (third !== undefined) return second ?? '';
   return second === 'kms.ts' ? 'kms' : 'base';
 }
@@ -88,6 +89,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   base: ['base', 'wire'],
   wire: ['base', 'wire'],
   crypto: ['base', 'wire', 'crypto'],
+  nitro: ['base', 'wire', 'crypto', 'ca', 'nitro'],
   chain: ['base', 'wire', 'crypto', 'chain'],
   ca: ['base', 'wire', 'crypto', 'chain', 'ca'],
   auth: ['base', 'wire', 'crypto', 'chain', 'auth'],
@@ -104,6 +106,8 @@ const edges: Readonly<Record<string, readonly string[]>> = {
 const MAINS = ['functions/boot.ts', 'functions/enclave.ts', 'core/client/main.ts'];
 /** What platform and client take of the node's own rooms: pure judgements. */
 const FOR_GUESTS = ['core/cluster/peer-url.ts', 'core/auth/standing.ts'];
+/** What the reader of attestation documents takes of the room of certificates. */
+const FOR_NITRO = ['core/ca/der.ts'];
 
 function wrongEdges(files: readonly File[]): string[] {
   return files.filter(isNode).flatMap((file) =>
@@ -114,7 +118,8 @@ function wrongEdges(files: readonly File[]): string[] {
         const boot = MAINS.includes(file.path) && roomOf(target) === 'platform';
         const guest = ['platform', 'client'].includes(roomOf(file.path));
         const policy = guest && ['auth', 'cluster'].includes(roomOf(target)) && !FOR_GUESTS.includes(target);
-        return policy || (!boot && !edges[roomOf(file.path)]?.includes(roomOf(target)));
+        const beyondDer = roomOf(file.path) === 'nitro' && roomOf(target) === 'ca' && !FOR_NITRO.includes(target);
+        return policy || beyondDer || (!boot && !edges[roomOf(file.path)]?.includes(roomOf(target)));
       })
       .map((target) => `${file.path} imports ${target}`),
   );
@@ -150,7 +155,14 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'node:http': ['functions/server.ts', 'functions/incoming.ts', 'core/platform/egress.ts'],
   'node:net': ['functions/server.ts'],
   'node:buffer': ['core/wire/bytes.ts', 'core/wire/text.ts', 'core/store/record.ts', 'core/store/store.ts', 'core/store/stored.ts'],
-  'node:crypto': ['core/crypto/aead.ts', 'core/crypto/hmac.ts', 'core/ca/csr-policy.ts', 'core/cluster/keys.ts', 'core/client/keys.ts'],
+  'node:crypto': [
+    'core/crypto/aead.ts',
+    'core/crypto/hmac.ts',
+    'core/crypto/nitro/ecdsa.ts',
+    'core/ca/csr-policy.ts',
+    'core/cluster/keys.ts',
+    'core/client/keys.ts',
+  ],
 };
 
 function strayPackages(files: readonly File[]): string[] {
@@ -293,6 +305,11 @@ const rules: readonly Rule[] = [
     name: 'keeps the client apart from the node, but for what both compute',
     complaints: wrongEdges,
     planted: [plant('core/client/x.ts', "import { createSessions } from '../cluster/sessions.ts';")],
+  },
+  {
+    name: 'gives the reader of attestation documents DER of the room of certificates, and no more',
+    complaints: wrongEdges,
+    planted: [plant('core/crypto/nitro/x.ts', "import { kindOfKey } from '../../ca/public-key.ts';")],
   },
   {
     name: 'imports core/platform where a program is composed only',
