@@ -23,6 +23,7 @@ export function checkPath(chain: Chain, nowMs: number): void {
   for (const [index, certificate] of chain.entries()) {
     const issuer = chain[index - 1];
     if (issuer && !equalBytes(certificate.issuer, issuer.subject)) throw new Unverified('issuer_mismatch', `certificate ${index}`);
+    if (issuer && equalBytes(certificate.issuer, certificate.subject)) throw new Unverified('self_issued', `certificate ${index}`);
     // Written so that a time that is no number is in no validity.
     if (!(nowMs >= certificate.notBeforeMs)) throw new Unverified('not_yet_valid', `certificate ${index}`);
     if (!(nowMs <= certificate.notAfterMs)) throw new Unverified('expired', `certificate ${index}`);

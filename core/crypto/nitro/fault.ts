@@ -24,6 +24,8 @@ export type AttestationFault =
   /** The bundle does not begin with the root that was given. */
   | 'root_unknown'
   | 'issuer_mismatch'
+  /** After the root, a certificate of its own issuer: a root that is there twice, or a link that makes a path look longer. */
+  | 'self_issued'
   | 'not_yet_valid'
   | 'expired'
   /** An issuer without the CA flag. */
