@@ -338,6 +338,8 @@ describe('an extension', () => {
     ['with a key usage whose last bits are set', tail(extension('2.5.29.15', '030207c0'))],
     ['with a key usage with zeros at its end', tail(extension('2.5.29.15', '030200c0'))],
     ['with a key usage of eight bits left over', tail(extension('2.5.29.15', '030208c0'))],
+    // A shift by 32 is a shift by none.
+    ['with a key usage of 32 bits left over', tail(extension('2.5.29.15', '030220c1'))],
     ['with a key usage of three bytes', tail(extension('2.5.29.15', '030400c00001'))],
     ['with a key usage that is a string', tail(extension('2.5.29.15', '040206c0'))],
   ])('is refused %s', (_what, change) => refusedAt(LEAF, change, 'certificate_malformed'));

@@ -1,7 +1,8 @@
 /** What is around the payload. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../../core/ca/der.ts';
-import { concat, hex } from '../../../../core/wire/bytes.ts';
+import { concat, equalBytes, hex } from '../../../../core/wire/bytes.ts';
 import { flipped } from '../../fakes.ts';
 import { bytes, head, list, NULL, openList, openTable, table, text, uint } from './cbor-writer.ts';
 import { chainWith, derSignature, keyOf, LEAF, leafKey, MADE_MS, strangerKey } from './certificates.ts';
@@ -95,6 +96,27 @@ describe('the envelope of a document', () => {
     expect(said(verify(new Uint8Array(16_384)))).toBe('cbor_malformed');
     expect(said(verify(new Uint8Array(16_385)))).toBe('too_large');
     expect(said(verify(concat(head(2, 2 ** 24), new Uint8Array(2 ** 24))))).toBe('too_large');
+  });
+});
+
+describe('X-9 any bytes', () => {
+  const good = documentOf();
+  const splices = fc.array(fc.record({ at: fc.nat(good.length), length: fc.nat(3), bytes: fc.uint8Array({ maxLength: 3 }) }), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  it('are answered, and never believed', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (document) => said(verify(document)) !== 'verified'));
+    fc.assert(
+      fc.property(splices, (changes) => {
+        const document = changes.reduce(
+          (bytes, { at, length, bytes: put }) => concat(bytes.subarray(0, at), put, bytes.subarray(at + length)),
+          good,
+        );
+        return said(verify(document)) !== 'verified' || equalBytes(document, good);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 
