@@ -96,7 +96,7 @@ function stateOf(of: string): State | undefined {
 
 async function runMany(options: Options, file: string): Promise<number> {
   const { seeds, profile, workers, flags } = options;
-  const of = createHash('sha256').update(readFileSync(file)).update(`${profile} ${options.first}`).digest('hex');
+  const of = createHash('sha256').update(readFileSync(file)).update(`${profile} ${options.first} ${flags.canary}`).digest('hex');
   const before = flags.resume ? stateOf(of) : undefined;
   const first = before?.next ?? options.first;
   const end = options.first + seeds;
@@ -139,12 +139,12 @@ async function runMany(options: Options, file: string): Promise<number> {
     );
   else console.log(reportTotals(totals, seconds));
   const [worst] = totals.failed;
-  if (worst && !flags.json) await explain(file, worst, flags.canary);
+  if (worst && !flags.json) await explain(file, worst, flags.canary, flags['real-limits']);
   return totals.failed.length > 0 ? 1 : 0;
 }
 
 /** Cuts the schedule of a seed that failed down, and says how to see it again. */
-async function explain(file: string, { seed, profile }: RunResult, isCanary: boolean): Promise<void> {
+async function explain(file: string, { seed, profile }: RunResult, isCanary: boolean, isReal: boolean): Promise<void> {
   const runner = openRunner(file);
   try {
     const failed = await runner.run({ seed, profile, isCanary });
@@ -152,7 +152,9 @@ async function explain(file: string, { seed, profile }: RunResult, isCanary: boo
     say(`cutting the schedule of seed ${seed} down ...`);
     const { keep, result, runs } = await shrink(failed, (run) => runner.run({ ...run, isCanary }));
     console.log(`\n${result.violation?.detail}\n\nWhat is left of its schedule after ${runs} runs:\n${scheduleText(result.items, keep)}`);
-    console.log(`\nAgain:  npm run dst -- --seed ${seed} --profile ${profile} --keep ${keep.join(',')} --trace`);
+    const flags = Object.entries({ canary: isCanary, 'real-limits': isReal }).flatMap(([name, isOn]) => (isOn ? [` --${name}`] : []));
+    console.log(`\nAgain:  npm run dst -- --seed ${seed} --profile ${profile} --keep ${keep.join(',')}${flags.join('')} --trace`);
+    console.log(`        its trace is ${result.hash}`);
   } finally {
     await runner.close();
   }
@@ -164,6 +166,8 @@ async function runOne(options: Options, file: string): Promise<number> {
   try {
     const profile = options.profile ?? profileOf(seed);
     const result = await runner.run({ seed, profile, isTraced: flags.trace, isCanary: flags.canary, ...(keep && { keep }) });
+    const beyond = keep?.find((place) => place >= result.items.length);
+    if (beyond !== undefined) throw new UsageError(`--keep: the schedule of that seed has no item ${beyond}`);
     if (flags.trace) for (const line of result.lines) console.log(line);
     console.log(flags.json ? JSON.stringify(result) : reportSeed(result, keep));
     return result.violation ? 1 : 0;

@@ -33,7 +33,7 @@ export function reportTotals(totals: Totals, seconds: number): string {
     ['  others', String(operations.slice(12).reduce((sum, [, value]) => sum + value, 0))],
     ['faults that were brought about', String(FAULT_KINDS.reduce((sum, kind) => sum + (faults.get(kind) ?? 0), 0))],
     ...FAULT_KINDS.map((kind) => [`  ${kind}`, String(faults.get(kind) ?? 0)]),
-    ['  spared, as no cluster would survive', String(faults.get('spared') ?? 0)],
+    ['  not done: nothing there to do it to, or too few would be left', String(faults.get('spared') ?? 0)],
     ...sumsOf(totals, 'message').map(([name, value]) => [`messages ${name}`, String(value)]),
     ['violations', String(totals.failed.length)],
     ...totals.failed.map(({ seed, profile, violation }) => [`  seed ${seed} (${profile})`, violation?.detail.split('\n')[0] ?? '']),

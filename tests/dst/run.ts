@@ -63,6 +63,9 @@ export async function runSeed({ seed, profile, keep, schedule, isTraced = false,
     timeline.after(atMs, () => (isOperation(does) ? apps.perform(does) : faults.inject(does)));
   });
   let violation: RunResult['violation'];
+  // What the node lets go without a catch ends this run, and is told with its seed.
+  const onRejection = (error: unknown): void => timeline.fail(new Violation('I0', `nobody caught ${String(error)}`));
+  process.on('unhandledRejection', onRejection);
   try {
     await timeline.run(settings.phaseMs);
     faults.healAll();
@@ -75,6 +78,7 @@ export async function runSeed({ seed, profile, keep, schedule, isTraced = false,
         : { id: 'ERROR', detail: String((error as Error).stack ?? error) };
     trace.note(violation.detail.split('\n')[0] ?? '');
   }
+  process.off('unhandledRejection', onRejection);
   for (const slot of world.slots.values()) world.kill(slot);
   forgetAll();
   return {

@@ -75,6 +75,7 @@ export const CAUGHT: CaughtTable = {
   serves_before_it_has_the_secret: { on: 'crash 0 1 I13', off: 'crash 0 1 I13' },
   serves_a_candidate: { on: 'birth 0 1 I13', off: 'birth 0 1 I13' },
   secret_in_a_log: { on: 'calm 0 1 I16', off: 'calm 0 1 I16' },
+  answers_in_the_clear: { on: 'calm 0 1 I16', off: 'calm 0 1 I16' },
   frames_in_the_clear: { on: 'calm 0 1 I16', off: 'calm 0 1 I16' },
   derives_without_the_app: { on: 'calm 0 1 I18', off: 'calm 0 1 I18' },
   derives_from_the_newest_secret: { on: 'rotation 0 1 I15', off: 'rotation 0 1 I15' },

@@ -75,6 +75,13 @@ const SECRETS: readonly PlantedBug[] = [
     profiles: ['calm'],
   },
   {
+    name: 'answers_in_the_clear',
+    rule: 'What an app is told is sealed for it; here it goes out as it is.',
+    expects: ['I16'],
+    patches: [patch('functions/sealed.ts', 'return encodeEnvelope(envelope);', 'return canonicalJson(result);')],
+    profiles: ['calm', 'loss'],
+  },
+  {
     name: 'frames_in_the_clear',
     rule: 'Frames between peers are sealed; here they are authentic to nobody and read by everybody.',
     expects: ['I16'],

@@ -4,6 +4,7 @@ import { createAnswers } from '../judges/answers.ts';
 import { appProofText } from '../../../core/wire/pop.ts';
 import { base64, hex, parseHex, utf8 } from '../../../core/wire/bytes.ts';
 import { CSR } from './csr.ts';
+import { hold } from '../judges/invariants.ts';
 import { START_MS } from './node.ts';
 import { APPS } from './schedule.ts';
 import { VALUE_MARK } from './world.ts';
@@ -103,7 +104,9 @@ export function createApps(world: World): Apps {
     const text = await response.text();
     world.seen('answer to an app', utf8(text));
     const wire = JSON.parse(text) as Record<string, unknown>;
-    if (typeof wire['encrypted_data'] !== 'string') return { status: response.status, body: wire };
+    const isSealed = typeof wire['encrypted_data'] === 'string';
+    hold('I16', isSealed || response.status >= 400, () => `an answer to an app in the clear: ${text.slice(0, 60)}`);
+    if (!isSealed) return { status: response.status, body: wire };
     const [senderTeePubkey, nonce, encrypted] = ['sender_tee_pubkey', 'nonce', 'encrypted_data'].map((name) =>
       parseHex(String(wire[name])),
     );
@@ -124,6 +127,8 @@ export function createApps(world: World): Apps {
     world.trace.note(`app ${operation.app} ${kind} ${operation.key} at ${boot.name}: ${outcome} ${String(told.body['version'] ?? '')}`);
     world.ledger.observe(boot);
     answers.judge(began, told);
+    if (kind === 'derive' && told.status === 200)
+      world.platform.keepSecret(Buffer.from(String(told.body['key']), 'base64').toString('hex'));
     world.network.carry(boot.slot.name, 'apps', () => world.judge(() => answers.delivered(began, told)));
   }
 

@@ -57,7 +57,8 @@ export interface ChainOptions {
   readonly recover: Recover;
 }
 
-const VALID_BLOCKS_MAX = 1_200;
+/** `TEXT_BLOCKS_MAX` of the contract. */
+const VALID_BLOCKS_MAX = 7_200;
 
 export function createVirtualChain(options: ChainOptions): VirtualChain {
   const { timeline, startMs, confirmationBlocks } = options;

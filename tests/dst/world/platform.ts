@@ -19,8 +19,10 @@ export interface Enclave {
 
 export interface Platform {
   readonly recover: Recover;
-  /** Master secrets that were drawn, in hex: none of them may be seen anywhere. */
+  /** In hex, master secrets that were drawn among them: none may be seen anywhere. */
   readonly secrets: readonly string[];
+  /** A key that was derived is one as well. */
+  keepSecret(hex: string): void;
   /** `wait` passes when its Odyn answers, and rejects while it does not. */
   enclave(name: string, wait: () => Promise<void>): Enclave;
 }
@@ -78,6 +80,9 @@ export function createPlatform(dice: Dice): Platform {
   return {
     recover,
     secrets,
+    keepSecret(text) {
+      if (!secrets.includes(text)) secrets.push(text);
+    },
     enclave(name, wait) {
       const wallet = walletNamed(name);
       const teePubkey = digest(`TEE key of ${name}`).toString('hex');
