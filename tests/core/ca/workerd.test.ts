@@ -1,7 +1,4 @@
 /** U-5 the room under workerd: the same bytes as under Node, the same judgements of requests. */
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../core/ca/der.ts';
 import { LEAF_LIFE_DEFAULT_MS } from '../../../core/limits.ts';
@@ -9,8 +6,9 @@ import { base64, concat, hex, utf8 } from '../../../core/wire/bytes.ts';
 import vectors from '../../vectors/ca.json' with { type: 'json' };
 import { flipped, reasonOf } from '../fakes.ts';
 import { ALGORITHM, createTestCa, csrOf, ecSigning, ed25519Signing, rsaSigning, SECRET, secp256k1Signing, subject } from './fixtures.ts';
+import { workerOf } from '../workerd.ts';
+import type { Miniflare } from 'miniflare';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const WORKER = `
   import { createCa } from './core/ca/issuer.ts';
   import { createVault } from './core/crypto/vault.ts';
@@ -63,24 +61,7 @@ const csrs = [
 describe('the room under workerd', () => {
   let worker: Miniflare;
   beforeAll(async () => {
-    const { outputFiles } = await build({
-      stdin: { contents: WORKER, resolveDir: ROOT },
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'neutral',
-      mainFields: ['module', 'main'],
-      conditions: ['workerd', 'worker', 'import'],
-      external: ['node:*'],
-      target: 'es2024',
-    });
-    worker = new Miniflare({
-      modules: true,
-      script: outputFiles[0]?.text ?? '',
-      compatibilityDate: '2026-07-01',
-      compatibilityFlags: ['nodejs_compat'],
-      cf: false,
-    });
+    worker = await workerOf(WORKER);
   });
   afterAll(() => worker.dispose());
 

@@ -1,7 +1,4 @@
 /** The room under workerd, whose host verifies with another library: the same judgements as under Node. */
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, encodeDer, INTEGER, sequence } from '../../../../core/ca/der.ts';
 import { verifyAttestation } from '../../../../core/crypto/nitro/attestation.ts';
@@ -10,9 +7,10 @@ import { flipped } from '../../fakes.ts';
 import { chainWith, integer, LEAF, leafKey, plansOf, strangerKey } from './certificates.ts';
 import { documentOf, NOW_MS, ROOT, said } from './documents.ts';
 import { sample, SAMPLES } from './samples.ts';
+import { workerOf } from '../../workerd.ts';
 import type { DocumentPlan } from './documents.ts';
+import type { Miniflare } from 'miniflare';
 
-const REPOSITORY = fileURLToPath(new URL('../../../..', import.meta.url));
 const WORKER = `
   import { verifyAttestation } from './core/crypto/nitro/attestation.ts';
   import { parseBase64 } from './core/wire/bytes.ts';
@@ -63,24 +61,7 @@ const cases: readonly Case[] = [
 describe('the room under workerd', () => {
   let worker: Miniflare;
   beforeAll(async () => {
-    const { outputFiles } = await build({
-      stdin: { contents: WORKER, resolveDir: REPOSITORY },
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'neutral',
-      mainFields: ['module', 'main'],
-      conditions: ['workerd', 'worker', 'import'],
-      external: ['node:*'],
-      target: 'es2024',
-    });
-    worker = new Miniflare({
-      modules: true,
-      script: outputFiles[0]?.text ?? '',
-      compatibilityDate: '2026-07-01',
-      compatibilityFlags: ['nodejs_compat'],
-      cf: false,
-    });
+    worker = await workerOf(WORKER);
   });
   afterAll(() => worker.dispose());
 
