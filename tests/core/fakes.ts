@@ -536,7 +536,12 @@ export function createCluster(...names: readonly string[]): TestCluster {
 }
 
 /** `/nonce` and `/sync` as the handlers answer them. */
-async function answerOf(kms: Kms, url: string, body: Uint8Array, headers: Readonly<Record<string, string>>): Promise<OutboundAnswer> {
+export async function answerOf(
+  kms: Kms,
+  url: string,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>>,
+): Promise<OutboundAnswer> {
   const answer = (status: number, bytes: Uint8Array, extra: Record<string, string> = {}) => ({
     status,
     headers: new Headers(extra),
@@ -545,7 +550,10 @@ async function answerOf(kms: Kms, url: string, body: Uint8Array, headers: Readon
   try {
     if (url.endsWith('/nonce')) return answer(200, utf8(JSON.stringify({ nonce: kms.nonces.issue() })));
     const signature = headers['x-kms-signature'] ?? null;
-    if (signature === null) return answer(200, await kms.sessions.acceptFrame(body));
+    if (signature === null) {
+      kms.sessions.requireSession(headers['x-kms-session'] ?? '');
+      return answer(200, await kms.sessions.acceptFrame(body));
+    }
     const hello = await kms.sessions.acceptHello(body, {
       signature,
       wallet: headers['x-kms-wallet'] ?? null,

@@ -5,7 +5,7 @@ import { appProofText } from '../../../core/wire/pop.ts';
 import { base64, hex, parseHex, utf8 } from '../../../core/wire/bytes.ts';
 import { CSR } from './csr.ts';
 import { hold } from '../judges/invariants.ts';
-import { START_MS } from './node.ts';
+import { START_MS } from '../../core/fakes.ts';
 import { APPS } from './schedule.ts';
 import { VALUE_MARK } from './world.ts';
 import type { Wallet } from '../../../core/identity.ts';
@@ -23,7 +23,6 @@ export interface App {
   readonly versions: Map<string, string | null>;
   /** Where its next page of keys begins. */
   readonly page: { cursor: string | undefined };
-  revokedSinceMs: number | undefined;
 }
 
 export interface Told {
@@ -68,17 +67,13 @@ export function createApps(world: World): Apps {
       wallet: enclave.wallet,
       versions: new Map(),
       page: { cursor: undefined },
-      revokedSinceMs: undefined,
     };
   });
   const answers = createAnswers(world, apps);
   for (const app of apps) revoke(app, false);
 
   function revoke(app: App, isRevoked: boolean): void {
-    world.chain.submit((state, block) => {
-      app.revokedSinceMs = isRevoked ? world.timeline.nowMs() : undefined;
-      return appRegistered(app.wallet, app.enclave.teePubkey, app.appId, isRevoked)(state, block);
-    });
+    world.chain.submit(appRegistered(app.wallet, app.enclave.teePubkey, app.appId, isRevoked));
   }
 
   async function request(boot: Boot, app: App, route: string, body: unknown): Promise<Request> {

@@ -1,13 +1,12 @@
 /** One node of the simulated cluster: the real `createKms`, its handlers and its ticks, on virtual ports. A crash ends all that it had begun. */
 import { Refusal } from '../../../core/errors.ts';
 import { createKms } from '../../../core/kms.ts';
-import { utf8 } from '../../../core/wire/bytes.ts';
 import { createApi } from '../../../functions/api.ts';
 import { runTicks } from '../../../functions/ticks.ts';
-import { profile } from '../../core/fakes.ts';
+import { profile, START_MS } from '../../core/fakes.ts';
 import type { Kms } from '../../../core/kms.ts';
 import type { NetworkProfile } from '../../../core/networks.ts';
-import type { Clock, Fetch, Log, OutboundAnswer } from '../../../core/ports.ts';
+import type { Clock, Fetch, Log } from '../../../core/ports.ts';
 import type { Endpoint } from './chain.ts';
 import type { World } from './world.ts';
 
@@ -47,8 +46,6 @@ export interface Boot {
   nowMs(): number;
 }
 
-const START_MS = 1_770_000_000_000;
-export { START_MS };
 /** Odyn answers at once mostly. */
 const SLOW_ODYN = 0.05;
 
@@ -154,36 +151,4 @@ function tapped<Port extends object>(port: Port, reach: (act: () => void) => voi
         );
       });
   return Object.fromEntries(Object.entries(port).map(([name, method]) => [name, wrap(method as never)])) as Port;
-}
-
-/** What `/nonce` and `/sync` of a node answer to a peer. */
-export async function answerPeer(
-  { kms }: Boot,
-  url: string,
-  body: Uint8Array,
-  headers: Readonly<Record<string, string>>,
-): Promise<OutboundAnswer> {
-  const answer = (status: number, bytes: Uint8Array, extra: Record<string, string> = {}) => ({
-    status,
-    headers: new Headers(extra),
-    body: bytes,
-  });
-  try {
-    if (url.endsWith('/nonce')) return answer(200, utf8(JSON.stringify({ nonce: kms.nonces.issue() })));
-    const signature = headers['x-kms-signature'] ?? null;
-    if (signature === null) {
-      kms.sessions.requireSession(headers['x-kms-session'] ?? '');
-      return answer(200, await kms.sessions.acceptFrame(body));
-    }
-    const hello = await kms.sessions.acceptHello(body, {
-      signature,
-      wallet: headers['x-kms-wallet'] ?? null,
-      nonce: headers['x-kms-nonce'] ?? null,
-      timestamp: headers['x-kms-timestamp'] ?? null,
-    });
-    return answer(200, hello.body, { 'x-kms-peer-signature': hello.signature });
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return answer(403, utf8(JSON.stringify({ reason: error.reason })));
-  }
 }

@@ -1,10 +1,11 @@
 /** The whole of a run: time, chain, network, platform and nodes, and what it takes to start, stop and connect them. */
 import { utf8 } from '../../../core/wire/bytes.ts';
+import { answerOf, START_MS } from '../../core/fakes.ts';
 import { createVirtualChain, registered } from './chain.ts';
 import { hold } from '../judges/invariants.ts';
 import { createLedger } from '../judges/ledger.ts';
 import { createNetwork } from './network.ts';
-import { answerPeer, bootNode, CLUSTER_PROFILE, START_MS } from './node.ts';
+import { bootNode, CLUSTER_PROFILE } from './node.ts';
 import { createPlatform } from './platform.ts';
 import { createReadiness } from '../judges/readiness.ts';
 import { createTimeline } from './timeline.ts';
@@ -147,7 +148,7 @@ export function createWorld(dice: Dice, isTraced: boolean): World {
           if (answer.status === 200 && wallet && url.endsWith('/sync')) readiness.admitted(boot, wallet, receivedAtMs);
           network.carry(target.name, from.name, () => done(answer));
         };
-        answerPeer(boot, url, bytes, headers).then(told).catch(timeline.fail);
+        answerOf(boot.kms, url, bytes, headers).then(told).catch(timeline.fail);
       });
     },
     seen(where, bytes) {
