@@ -41,7 +41,7 @@ export interface RunResult {
 const BLOCKS_BEFORE = 4;
 const OPERATIONS: readonly string[] = ['put', 'delete', 'get', 'list', 'batch', 'derive', 'cert'];
 
-export function isOperation(does: Fault | Operation): does is Operation {
+function isOperation(does: Fault | Operation): does is Operation {
   return OPERATIONS.includes(does.kind);
 }
 

@@ -21,7 +21,6 @@ export interface Known {
   readonly logical: number;
   readonly origin: string;
   readonly expiresAtMs: number;
-  readonly firstSeenMs: number;
   /** Boots that ever held it. */
   readonly holders: Map<Boot, Holding>;
 }
@@ -104,7 +103,7 @@ export function createLedger(world: World): Ledger {
       hold('I10', !dots.has(name), () => `${name} is of ${dots.get(name)} and of ${version}`);
       dots.set(name, version);
     }
-    const fresh = { version, place: placeOf(appId, key), kind, ms, logical, origin, expiresAtMs, firstSeenMs: world.timeline.nowMs() };
+    const fresh = { version, place: placeOf(appId, key), kind, ms, logical, origin, expiresAtMs };
     records.set(version, { ...fresh, holders: new Map() });
     return records.get(version) as Known;
   }

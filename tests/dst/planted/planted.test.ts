@@ -25,7 +25,7 @@ interface Case {
 const PLAYED_MS_MAX = 400_000;
 /** Two at a time, as there are two cores at least. */
 const LANES = 2;
-/** Without it there is nothing behind the judges: all of these have a bug that they alone may catch. */
+/** No planted bug is behind these: one is of what nobody expected, the other is planted by a flag. */
 const UNPLANTED = ['I0', 'CANARY'];
 
 const cases: readonly Case[] = PLANTED.flatMap((bug) =>

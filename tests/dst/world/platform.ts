@@ -33,7 +33,7 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-export function walletNamed(name: string): Wallet {
+function walletNamed(name: string): Wallet {
   return `0x${digest(`wallet of ${name}`).subarray(0, 20).toString('hex')}` as Wallet;
 }
 
