@@ -1,4 +1,7 @@
-/** Token buckets, one per key, bounded in number; by time that passed, so that a clock that is set gives and takes nothing. A bucket that is dropped comes back full, so keep `keysMax` generous. */
+/**
+ * Token buckets, one per key, bounded in number; by time that passed, so that a clock that is set gives and takes nothing. A bucket that
+ * is dropped comes back full, so keep `keysMax` generous.
+ */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../ports.ts';
 
