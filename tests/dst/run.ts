@@ -57,7 +57,7 @@ export async function runSeed({ seed, profile, keep, schedule, isTraced = false,
   // What was registered before the run began is confirmed already.
   if (settings.faultsFromMs > 0) for (let block = 0; block < BLOCKS_BEFORE; block += 1) chain.mine();
   const apps = createApps(world);
-  const faults = createFaults(world, apps);
+  const faults = createFaults(world, apps, settings.holdersLeft);
   items.forEach(({ atMs, does }, index) => {
     if (keep && !keep.includes(index)) return;
     timeline.after(atMs, () => (isOperation(does) ? apps.perform(does) : faults.inject(does)));

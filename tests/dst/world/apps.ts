@@ -6,7 +6,7 @@ import { base64, hex, parseHex, utf8 } from '../../../core/wire/bytes.ts';
 import { CSR } from './csr.ts';
 import { hold } from '../judges/invariants.ts';
 import { START_MS } from '../../core/fakes.ts';
-import { APPS } from './schedule.ts';
+import { APPS, APPS_PARTY } from './schedule.ts';
 import { VALUE_MARK } from './world.ts';
 import type { Wallet } from '../../../core/identity.ts';
 import type { Answers } from '../judges/answers.ts';
@@ -47,6 +47,9 @@ const ROUTES = {
   cert: 'POST /kms/sign_cert',
 };
 
+/** A request that comes later finds that its app waits no more; one that comes twice is one that its app tried again. */
+const PATIENCE_MS = 2_500;
+
 export function valueOf(operation: Operation): string {
   return JSON.stringify({
     mark: VALUE_MARK,
@@ -71,6 +74,8 @@ export function createApps(world: World): Apps {
   });
   const answers = createAnswers(world, apps);
   for (const app of apps) revoke(app, false);
+
+  const count = (outcome: string): void => void outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
 
   function revoke(app: App, isRevoked: boolean): void {
     world.chain.submit(appRegistered(app.wallet, app.enclave.teePubkey, app.appId, isRevoked));
@@ -118,13 +123,13 @@ export function createApps(world: World): Apps {
     const told = await read(app, await boot.api(await request(boot, app, route, body)));
     if (!boot.isAlive) return;
     const outcome = `${kind} ${told.status === 200 || told.status === 202 ? told.status : String(told.body['reason'])}`;
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    count(outcome);
     world.trace.note(`app ${operation.app} ${kind} ${operation.key} at ${boot.name}: ${outcome} ${String(told.body['version'] ?? '')}`);
     world.ledger.observe(boot);
     answers.judge(began, told);
     if (kind === 'derive' && told.status === 200)
       world.platform.keepSecret(Buffer.from(String(told.body['key']), 'base64').toString('hex'));
-    world.network.carry(boot.slot.name, 'apps', () => world.judge(() => answers.delivered(began, told)));
+    world.network.carry(boot.slot.name, APPS_PARTY, () => world.judge(() => answers.delivered(began, told)));
   }
 
   /** A third of the lists is paged, each going on where the app's last page ended. */
@@ -168,9 +173,11 @@ export function createApps(world: World): Apps {
       const slot = world.slots.get(operation.slot);
       const app = apps[operation.app] as App;
       if (!slot) return;
-      world.network.carry('apps', slot.name, () => {
+      const sinceMs = world.timeline.nowMs();
+      world.network.carry(APPS_PARTY, slot.name, () => {
         const { boot } = slot;
-        if (!boot) return void outcomes.set('nobody there', (outcomes.get('nobody there') ?? 0) + 1);
+        if (world.timeline.nowMs() - sinceMs > PATIENCE_MS) return count('given up');
+        if (!boot) return count('nobody there');
         world.touch(boot);
         ask(boot, app, operation).catch(world.timeline.fail);
       });

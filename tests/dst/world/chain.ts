@@ -23,7 +23,8 @@ export interface Block extends RegistryState {
   readonly timeMs: number;
 }
 
-type Transaction = (state: RegistryState, block: Pick<Block, 'number' | 'timeMs'>) => RegistryState;
+/** What it may not do leaves the state as it was. */
+export type Transaction = (state: RegistryState, block: Pick<Block, 'number' | 'timeMs'>) => RegistryState;
 
 /** What is wrong with one node's endpoint. */
 export interface Endpoint {
@@ -59,6 +60,7 @@ export interface ChainOptions {
 
 /** `TEXT_BLOCKS_MAX` of the contract. */
 const VALID_BLOCKS_MAX = 7_200;
+const OPERATORS_MIN = 3;
 
 export function createVirtualChain(options: ChainOptions): VirtualChain {
   const { timeline, startMs, confirmationBlocks } = options;
@@ -105,7 +107,7 @@ export function createVirtualChain(options: ChainOptions): VirtualChain {
   function send(raw: `0x${string}`): string {
     const { data } = JSON.parse(parseUtf8(parseHex(raw) as Uint8Array) ?? '') as { data: `0x${string}` };
     const { args } = decodeFunctionData({ data } as never) as unknown as { args: ActivationArguments };
-    if (!areLost) mempool.push((state, at) => activated(state, args, at, options));
+    if (!areLost) mempool.push(activated(args, options));
     return `0x${'00'.repeat(31)}01`;
   }
 
@@ -159,68 +161,73 @@ export function createVirtualChain(options: ChainOptions): VirtualChain {
 type ActivationArguments = readonly [bigint, Hash, bigint, readonly `0x${string}`[]];
 
 /** `activate`: an open epoch, a text that lives, ascending eligible signers, a majority of the live. */
-function activated(
-  state: RegistryState,
+export function activated(
   [epoch, hash, validUntil, signatures]: ActivationArguments,
-  at: Pick<Block, 'number' | 'timeMs'>,
-  { chainId, recover }: ChainOptions,
-): RegistryState {
-  const text = endorsementText(chainId, KMS_REGISTRY, Number(epoch) as Epoch, hash, Number(validUntil));
-  const signers = signatures.map((signature) => recover(text, parseHex(signature) as Uint8Array));
-  const isAscending = signers.every((signer, index) => signer !== undefined && (index === 0 || signer > (signers[index - 1] as string)));
-  const areEligible = signers.every((signer) => state.operators.some(({ wallet, eligible }) => wallet === signer && eligible));
-  const live = state.operators.filter((operator) => operator.live).length;
-  const isTimely = Number(validUntil) >= at.number && Number(validUntil) <= at.number + VALID_BLOCKS_MAX;
-  const isOpen = state.epochs[Number(epoch)]?.state === STATES.open;
-  if (!isOpen || !isAscending || !areEligible || !isTimely || signers.length < Math.max(2, Math.floor(live / 2) + 1)) return state;
-  const activatedAt = BigInt(Math.floor(at.timeMs / 1_000));
-  const epochs = state.epochs.map((record) => {
-    if (record.id === epoch) return { ...record, state: STATES.active, secretHash: hash, activatedAt };
-    return record.state === STATES.active ? { ...record, state: STATES.previous } : record;
-  });
-  return { ...state, epochs };
-}
-
-/** A wallet enters the operator set; an older one of the same URL is superseded. */
-export function registered(wallet: Wallet, teePubkey: string, url: string): Transaction {
-  return (state) => {
-    const others = state.operators.map((operator) =>
-      operator.instanceUrl === url && operator.wallet !== wallet
-        ? { ...operator, superseded: true, live: false, eligible: false }
-        : operator,
-    );
-    if (others.some((operator) => operator.wallet === wallet)) return { ...state, operators: others };
-    const entry = { ...operatorAnswer(wallet, others.length + 1, url), teePubkey: `0x${teePubkey}` as const };
-    return { ...state, operators: [...others, entry] };
+  { chainId, recover }: Pick<ChainOptions, 'chainId' | 'recover'>,
+): Transaction {
+  return (state, at) => {
+    const text = endorsementText(chainId, KMS_REGISTRY, Number(epoch) as Epoch, hash, Number(validUntil));
+    const signers = signatures.map((signature) => recover(text, parseHex(signature) as Uint8Array));
+    const isAscending = signers.every((signer, index) => signer !== undefined && (index === 0 || signer > (signers[index - 1] as string)));
+    const areEligible = signers.every((signer) => state.operators.some(({ wallet, eligible }) => wallet === signer && eligible));
+    const isTimely = Number(validUntil) >= at.number && Number(validUntil) <= at.number + VALID_BLOCKS_MAX;
+    const isOpen = state.epochs[Number(epoch)]?.state === STATES.open && !/^0x0*$/.test(hash);
+    const majority = Math.max(2, Math.floor(liveOf(state) / 2) + 1);
+    if (!isOpen || !isAscending || !areEligible || !isTimely || signers.length < majority) return state;
+    const activation = { activatedAtBlock: BigInt(at.number), activatedAt: BigInt(Math.floor(at.timeMs / 1_000)) };
+    const epochs = state.epochs.map((record) => {
+      if (record.id === epoch) return { ...record, state: STATES.active, secretHash: hash, ...activation };
+      return record.state === STATES.active ? { ...record, state: STATES.previous } : record;
+    });
+    return { ...state, epochs };
   };
 }
 
-/** The owner stops an instance, or starts it again. */
-export function stopped(wallet: Wallet, isStopped: boolean): Transaction {
-  return (state) => ({
-    ...state,
-    operators: state.operators.map((operator) =>
-      operator.wallet === wallet && !operator.superseded
-        ? { ...operator, instanceStatus: isStopped ? 1 : 0, live: !isStopped, eligible: !isStopped }
-        : operator,
-    ),
+const liveOf = ({ operators }: RegistryState): number => operators.filter(({ live }) => live).length;
+
+/** An active instance is superseded for as long as a later one of its URL is active. */
+function judged(operators: readonly OperatorAnswer[]): readonly OperatorAnswer[] {
+  const active = operators.filter(({ instanceStatus }) => instanceStatus === 0);
+  return operators.map((operator) => {
+    const isLater = (other: OperatorAnswer) => other.instanceUrl === operator.instanceUrl && other.instanceId > operator.instanceId;
+    const isActive = active.includes(operator);
+    const superseded = isActive && active.some(isLater);
+    return { ...operator, superseded, live: isActive && !superseded, eligible: isActive && !superseded };
   });
 }
 
-/** Nothing happens while an epoch is open. */
-export const opened: Transaction = (state, { number }) =>
-  state.epochs.some((epoch) => epoch.state === STATES.open)
-    ? state
-    : { ...state, epochs: [...state.epochs, epochAnswer(state.epochs.length, STATES.open, undefined, BigInt(number))] };
+/** A wallet enters the operator set, once. */
+export function registered(wallet: Wallet, teePubkey: string, url: string): Transaction {
+  return (state) => {
+    if (state.operators.some((operator) => operator.wallet === wallet)) return state;
+    const entry = { ...operatorAnswer(wallet, state.operators.length + 1, url), teePubkey: `0x${teePubkey}` as const };
+    return { ...state, operators: judged([...state.operators, entry]) };
+  };
+}
+
+/** The owner stops instances, or starts them again; stopped they stay in the set, as when the platform's callback is lost. */
+export function stopped(which: (operator: OperatorAnswer) => boolean, isStopped: boolean): Transaction {
+  return (state) => ({
+    ...state,
+    operators: judged(state.operators.map((each) => (which(each) ? { ...each, instanceStatus: isStopped ? 1 : 0 } : each))),
+  });
+}
+
+/** The genesis of enough live operators, or a rotation; nothing happens while an epoch is open. */
+export const opened: Transaction = (state, { number }) => {
+  const { epochs } = state;
+  const mayOpen = epochs.some((epoch) => epoch.state === STATES.active) || liveOf(state) >= OPERATORS_MIN;
+  if (!mayOpen || epochs.some((epoch) => epoch.state === STATES.open)) return state;
+  return { ...state, epochs: [...epochs, { ...epochAnswer(epochs.length, STATES.open, undefined, BigInt(number)), activatedAtBlock: 0n }] };
+};
 
 /** The epochs that the owner names, if they are still previous ones. */
 export function retired(ids: readonly bigint[]): Transaction {
-  return (state) => ({
-    ...state,
-    epochs: state.epochs.map((epoch) =>
-      ids.includes(epoch.id) && epoch.state === STATES.previous ? { ...epoch, state: STATES.retired } : epoch,
-    ),
-  });
+  return (state) => {
+    const isDue = ({ id, state: of }: EpochAnswer) => ids.includes(id) && of === STATES.previous;
+    if (!state.epochs.some(isDue)) return state;
+    return { ...state, epochs: state.epochs.map((epoch) => (isDue(epoch) ? { ...epoch, state: STATES.retired } : epoch)) };
+  };
 }
 
 /** `isRevoked`: the app's instance is stopped. */

@@ -4,28 +4,33 @@ import { STATES } from '../../core/fakes.ts';
 import type { Epoch, Hash } from '../../../core/identity.ts';
 import type { StoredRecord } from '../../../core/store/interface.ts';
 import type { Stored } from '../../../core/store/stored.ts';
-import type { Apps } from './apps.ts';
-import { CLEAN_DELAY_MS } from './network.ts';
-import type { LinkFaults } from './network.ts';
+import type { App, Apps } from './apps.ts';
+import type { Impairment } from './network.ts';
 import type { Boot, Slot } from './node.ts';
+import { APPS_PARTY } from './schedule.ts';
 import type { Fault, FaultKind } from './schedule.ts';
 import type { World } from './world.ts';
 
+/** What became of a fault: brought about, not done as too little would have been left, or with nothing there to do it to. */
+type Outcome = 'done' | 'spared' | 'idle';
+
 export interface Faults {
   inject(fault: Fault): void;
-  /** Ends all that is still wrong; who is down starts again, who is stopped is started. */
+  /** Ends all that is still wrong, and all that was to come; who is down starts again, who is stopped is started. */
   healAll(): void;
-  /** Those that were brought about, and those that were not because nothing would have survived. */
-  readonly counts: Map<FaultKind | 'spared', number>;
+  /** Those that were brought about by their kind, and those that were not. */
+  readonly counts: Map<FaultKind | Exclude<Outcome, 'done'>, number>;
 }
 
 const SLOTS_MAX = 6;
 
-export function createFaults(world: World, apps: Apps): Faults {
+export function createFaults(world: World, apps: Apps, holdersLeft: number): Faults {
   const { chain, network, readiness, timeline } = world;
-  const counts = new Map<FaultKind | 'spared', number>();
-  /** What ends each fault that goes on. */
+  const counts: Faults['counts'] = new Map();
+  /** What ends each fault that goes on, and calls off what was to come. */
   const ends = new Set<() => void>();
+  /** By how many faults something that is either on or off is on. */
+  const causes = new Map<string, number>();
 
   function during(forMs: number, end: () => void): void {
     const once = (): void => {
@@ -36,25 +41,25 @@ export function createFaults(world: World, apps: Apps): Faults {
     timeline.after(forMs, once);
   }
 
-  /** Until the end of the fault; the last to end leaves the links clean. */
-  function impair(links: readonly LinkFaults[], faults: Partial<LinkFaults>, forMs: number): void {
-    for (const link of links) Object.assign(link, faults);
-    during(forMs, () => {
-      for (const link of links) Object.assign(link, { loss: 0, duplication: 0, delayMs: CLEAN_DELAY_MS });
+  /** A part of a fault that begins later, unless all is healed before. */
+  function later(delayMs: number, begin: () => void): void {
+    const callOff = timeline.after(delayMs, () => {
+      ends.delete(callOff);
+      begin();
     });
+    ends.add(callOff);
   }
 
-  function block(links: readonly LinkFaults[], how: 'cuts' | 'clogs', forMs: number): void {
-    for (const link of links) link[how] += 1;
+  const impair = (forMs: number, impairment: Impairment): void => during(forMs, network.impair(impairment));
+
+  /** The first fault of those that overlap turns it on, the last to end turns it off. */
+  function shared(what: string, forMs: number, turn: (isOn: boolean) => void): void {
+    const change = (by: 1 | -1): number => causes.set(what, (causes.get(what) ?? 0) + by).get(what) as number;
+    if (change(1) === 1) turn(true);
     during(forMs, () => {
-      for (const link of links) link[how] -= 1;
-      network.release();
+      if (change(-1) === 0) turn(false);
     });
   }
-
-  const names = () => [...world.slots.keys()];
-  const between = (from: readonly string[], to: readonly string[]) =>
-    from.flatMap((a) => to.filter((b) => b !== a).map((b) => network.link(a, b)));
 
   /** Whether the cluster still has every secret that it needs, on a node that serves, when this one is gone. */
   function isSurvivable(gone: Boot): boolean {
@@ -64,35 +69,37 @@ export function createFaults(world: World, apps: Apps): Faults {
     const isSafe = epochs.every(({ id, state, secretHash }) => {
       const epoch = Number(id) as Epoch;
       if (state === STATES.active || state === STATES.previous)
-        return serving.filter(({ kms }) => kms.vault.holdsExactly(epoch, secretHash as Hash)).length >= 2;
+        return serving.filter(({ kms }) => kms.vault.holdsExactly(epoch, secretHash as Hash)).length >= holdersLeft;
       const candidates = state === STATES.open ? gone.kms.vault.candidates(epoch) : [];
-      return candidates.every((hash) => others.filter(({ kms }) => kms.vault.candidates(epoch).includes(hash)).length >= 2);
+      return candidates.every((hash) => others.filter(({ kms }) => kms.vault.candidates(epoch).includes(hash)).length >= holdersLeft);
     });
-    return isSafe && (serving.length >= 2 || epochs.every(({ state }) => state === STATES.open));
+    return isSafe && (serving.length >= holdersLeft || epochs.every(({ state }) => state === STATES.open));
   }
 
   /** `moved`: the next one has another wallet at another URL, and the old one stays registered until the owner sees to it. */
-  function crash(slot: Slot, { downMs, as }: Extract<Fault, { kind: 'crash' }>): boolean {
-    if (!slot.boot || !isSurvivable(slot.boot) || (as === 'moved' && world.slots.size >= SLOTS_MAX)) return false;
-    const { wallet } = slot.boot.kms.identity;
+  function crash(slot: Slot, { downMs, as }: Extract<Fault, { kind: 'crash' }>): Outcome {
+    if (!slot.boot || (as === 'moved' && world.slots.size >= SLOTS_MAX)) return 'idle';
+    if (!isSurvivable(slot.boot)) return 'spared';
     world.kill(slot);
     if (as === 'moved') {
       slot.isGone = true;
-      timeline.after(downMs, () => world.add(`${slot.name}m`));
-      const end = (): void => {
-        ends.delete(end);
-        chain.submit(stopped(wallet, true));
-      };
-      ends.add(end);
-      return true;
+      during(downMs, () => void world.add(`${slot.name}m`));
+      ends.add(() => chain.submit(stopped(({ instanceUrl }) => instanceUrl === slot.origin, true)));
+      return 'done';
     }
     if (as === 'new') slot.enclave = `${slot.enclave}'`;
     during(downMs, () => world.start(slot));
-    return true;
+    return 'done';
+  }
+
+  function rotate(): Outcome {
+    if (chain.head().epochs.some(({ state }) => state === STATES.open)) return 'idle';
+    chain.submit(opened);
+    return 'done';
   }
 
   /** An owner retires an epoch once no node needs it: all serve the next one, and have sealed everything under it. */
-  function retire(): boolean {
+  function retire(): Outcome {
     const active = chain.head().epochs.find(({ state }) => state === STATES.active);
     const isDone = [...world.slots.values()].every(({ boot }) => {
       const gate = boot?.kms.admission.gate();
@@ -101,72 +108,81 @@ export function createFaults(world: World, apps: Apps): Faults {
       return [...boot.kms.store.changes(0)].every(isSealed);
     });
     const previous = chain.head().epochs.flatMap(({ id, state }) => (state === STATES.previous ? [id] : []));
-    if (isDone && previous.length > 0) chain.submit(retired(previous));
-    return isDone && previous.length > 0;
+    if (previous.length === 0) return 'idle';
+    if (!isDone) return 'spared';
+    chain.submit(retired(previous));
+    return 'done';
   }
 
-  function stop(slot: Slot, forMs: number): boolean {
-    const wallet = slot.boot?.kms.identity.wallet;
-    if (!slot.boot || !wallet || !isSurvivable(slot.boot)) return false;
-    chain.submit(stopped(wallet, true));
-    during(forMs, () => chain.submit(stopped(wallet, false)));
-    return true;
+  function stop({ boot }: Slot, forMs: number): Outcome {
+    if (!boot) return 'idle';
+    if (!isSurvivable(boot)) return 'spared';
+    const { wallet } = boot.kms.identity;
+    shared(`stop ${wallet}`, forMs, (isOn) => chain.submit(stopped((operator) => operator.wallet === wallet, isOn)));
+    return 'done';
   }
 
   /** Each link is clogged a step after the one before, and let go in the other order. */
-  function clog({ links, stepMs, freed }: Extract<Fault, { kind: 'clog' }>): boolean {
-    links.forEach(([from, to], index) => {
+  function clog({ links, stepMs, freed }: Extract<Fault, { kind: 'clog' }>): void {
+    links.forEach(([a, b], index) => {
       const forMs = stepMs * (links.length - index + freed.indexOf(index));
-      timeline.after(stepMs * index, () => block([network.link(from, to)], 'clogs', forMs));
+      later(stepMs * index, () => impair(forMs, { isClogged: true, touches: (from, to) => from === a && to === b }));
     });
-    return true;
   }
 
-  /** Adds to what is wrong with a slot, and takes it away again: faults of one kind may overlap. */
-  function lasting(slot: Slot, forMs: number, change: (sign: 1 | -1) => void): boolean {
-    if (!slot.boot) return false;
-    change(1);
-    during(forMs, () => change(-1));
-    return true;
+  function isolate({ slot, forMs, isFromApps }: Extract<Fault, { kind: 'isolate' }>): void {
+    const touches = (from: string, to: string) =>
+      (from === slot || to === slot) && (isFromApps || (from !== APPS_PARTY && to !== APPS_PARTY));
+    impair(forMs, { isCut: true, touches });
   }
 
-  function apply(fault: Fault): boolean {
-    const slot = 'slot' in fault ? (world.slots.get(fault.slot) as Slot) : undefined;
+  function revokeApp(app: App, forMs: number): void {
+    shared(`revoke ${app.wallet}`, forMs, (isOn) => apps.revoke(app, isOn));
+  }
+
+  function apply(fault: Fault): Outcome {
+    const did = (_done: void): Outcome => 'done';
     switch (fault.kind) {
       case 'cut':
-        return (block([network.link(fault.from, fault.to)], 'cuts', fault.forMs), true);
+        return did(impair(fault.forMs, { isCut: true, touches: (from, to) => from === fault.from && to === fault.to }));
       case 'isolate':
-        return (block([...between([fault.slot], names()), ...between(names(), [fault.slot])], 'cuts', fault.forMs), true);
+        return did(isolate(fault));
       case 'loss':
-        return (impair(between(names(), names()), { loss: fault.rate }, fault.forMs), true);
+        return did(impair(fault.forMs, { loss: fault.rate, touches: () => true }));
       case 'duplicate':
-        return (impair(between(names(), names()), { duplication: fault.rate }, fault.forMs), true);
+        return did(impair(fault.forMs, { duplication: fault.rate, touches: () => true }));
       case 'slow':
-        return (impair(between([fault.slot], names()), { delayMs: { min: 1, max: fault.maxMs } }, fault.forMs), true);
+        return did(impair(fault.forMs, { delayMaxMs: fault.maxMs, touches: (from) => from === fault.slot }));
       case 'clog':
-        return clog(fault);
+        return did(clog(fault));
       case 'reorg':
-        return (chain.reorganise(fault.depth), readiness.mined(), true);
+        return did((chain.reorganise(fault.depth), readiness.mined()));
       case 'late_transactions':
-        return (chain.holdTransactions(true), during(fault.forMs, () => chain.holdTransactions(false)), true);
+        return did(shared(fault.kind, fault.forMs, chain.holdTransactions));
       case 'lost_activations':
-        return (chain.loseActivations(true), during(fault.forMs, () => chain.loseActivations(false)), true);
+        return did(shared(fault.kind, fault.forMs, chain.loseActivations));
       case 'join':
-        return world.slots.size < SLOTS_MAX && world.add(fault.slot) !== undefined;
+        return world.slots.size < SLOTS_MAX && world.add(fault.slot) ? 'done' : 'idle';
       case 'rotate':
-        return (chain.submit(opened), true);
+        return rotate();
       case 'retire':
         return retire();
-      case 'revoke_app': {
-        const app = apps.apps[fault.app];
-        return app !== undefined && (apps.revoke(app, true), during(fault.forMs, () => apps.revoke(app, false)), true);
-      }
+      case 'revoke_app':
+        return did(revokeApp(apps.apps[fault.app] as App, fault.forMs));
       default:
-        return slot !== undefined && applyTo(slot, fault);
+        return applyTo(world.slots.get(fault.slot) as Slot, fault);
     }
   }
 
-  function applyTo(slot: Slot, fault: Fault): boolean {
+  /** Adds to what is wrong with a slot, and takes it away again: faults of one kind may overlap. */
+  function lasting(slot: Slot, forMs: number, change: (sign: 1 | -1) => void): Outcome {
+    if (!slot.boot) return 'idle';
+    change(1);
+    during(forMs, () => change(-1));
+    return 'done';
+  }
+
+  function applyTo(slot: Slot, fault: Extract<Fault, { kind: 'crash' | 'stop' | 'skew' | 'rpc_down' | 'rpc_lag' | 'odyn_down' }>): Outcome {
     switch (fault.kind) {
       case 'crash':
         return crash(slot, fault);
@@ -181,21 +197,21 @@ export function createFaults(world: World, apps: Apps): Faults {
       case 'odyn_down':
         return lasting(slot, fault.forMs, (sign) => void (slot.odynDowns += sign));
       default:
-        return false;
+        return fault satisfies never;
     }
   }
 
   return {
     counts,
     inject(fault) {
-      const isDone = apply(fault);
-      const name = isDone ? fault.kind : 'spared';
+      const outcome = apply(fault);
+      const name = outcome === 'done' ? fault.kind : outcome;
       counts.set(name, (counts.get(name) ?? 0) + 1);
-      world.trace.note(`${isDone ? 'fault' : 'spared'} ${JSON.stringify(fault)}`);
+      world.trace.note(`${outcome === 'done' ? 'fault' : outcome} ${JSON.stringify(fault)}`);
     },
     healAll() {
       for (const end of [...ends]) end();
-      network.healAll();
+      ends.clear();
     },
   };
 }

@@ -5,79 +5,98 @@
 import type { Dice } from './dice.ts';
 import type { Timeline } from './timeline.ts';
 
-/** What is wrong with one direction. */
-export interface LinkFaults {
-  /** Of 1. */
-  loss: number;
-  duplication: number;
-  delayMs: { min: number; max: number };
-  /** By how many faults it is cut off now. */
-  cuts: number;
-  /** By how many it is clogged: what comes waits for their end. */
-  clogs: number;
+/** What is wrong with some links; those of parties that come later are asked for as well. Where several meet, they add up. */
+export interface Impairment {
+  /** Whether it is wrong in that direction. */
+  touches(from: string, to: string): boolean;
+  /** Of 1, as is duplication. */
+  readonly loss?: number;
+  readonly duplication?: number;
+  readonly delayMaxMs?: number;
+  readonly isCut?: boolean;
+  /** What comes waits for its end. */
+  readonly isClogged?: boolean;
 }
 
 export interface Network {
-  link(from: string, to: string): LinkFaults;
+  /** From now on; what it answers ends it, and lets go what was held for it alone. */
+  impair(impairment: Impairment): () => void;
   /** Delivers once, twice or never. */
   carry(from: string, to: string, deliver: () => void): void;
-  /** Lets go what clogged links hold; those that are clogged no more. */
-  release(): void;
-  healAll(): void;
   readonly counts: { carried: number; lost: number; duplicated: number; cut: number; held: number; slow: number };
 }
 
-const clean = (): LinkFaults => ({ loss: 0, duplication: 0, delayMs: CLEAN_DELAY_MS, cuts: 0, clogs: 0 });
-export const CLEAN_DELAY_MS = { min: 1, max: 8 };
+interface Message {
+  readonly from: string;
+  readonly to: string;
+  readonly deliver: () => void;
+}
+
+const CLEAN_MS_MAX = 8;
 /** A slower delivery is a fault. */
 const SLOW_MS = 100;
 
 export function createNetwork(timeline: Timeline, dice: Dice): Network {
-  const links = new Map<string, LinkFaults>();
-  let held: { readonly on: LinkFaults; readonly deliver: () => void }[] = [];
+  const impairments = new Set<Impairment>();
+  let held: Message[] = [];
   const counts = { carried: 0, lost: 0, duplicated: 0, cut: 0, held: 0, slow: 0 };
 
-  function link(from: string, to: string): LinkFaults {
-    const name = `${from}>${to}`;
-    const known = links.get(name) ?? clean();
-    links.set(name, known);
-    return known;
+  /** All that is wrong with a link now. */
+  function link({ from, to }: Message) {
+    const on = [...impairments].filter(({ touches }) => touches(from, to));
+    /** That one of several chances comes true. */
+    const any = (of: (each: Impairment) => number | undefined) => 1 - on.reduce((none, each) => none * (1 - (of(each) ?? 0)), 1);
+    return {
+      isCut: on.some(({ isCut }) => isCut),
+      isClogged: on.some(({ isClogged }) => isClogged),
+      loss: any((each) => each.loss),
+      duplication: any((each) => each.duplication),
+      delayMaxMs: on.reduce((ms, { delayMaxMs = 0 }) => Math.max(ms, delayMaxMs), CLEAN_MS_MAX),
+    };
   }
 
-  function deliverSoon({ delayMs }: LinkFaults, deliver: () => void): void {
-    const ms = dice.between(delayMs.min, delayMs.max);
+  function deliverSoon(delayMaxMs: number, deliver: () => void): void {
+    const ms = dice.between(1, delayMaxMs);
     if (ms > SLOW_MS) counts.slow += 1;
     timeline.after(ms, deliver);
   }
 
+  /** What was held meets a link that may be cut by now. */
   function release(): void {
-    const free = held.filter(({ on }) => on.clogs === 0);
-    held = held.filter(({ on }) => on.clogs > 0);
-    for (const { on, deliver } of free) if (on.cuts === 0) deliverSoon(on, deliver);
+    const all = held;
+    held = [];
+    for (const message of all) {
+      const { isClogged, isCut, delayMaxMs } = link(message);
+      if (isClogged) held.push(message);
+      else if (isCut) counts.cut += 1;
+      else deliverSoon(delayMaxMs, message.deliver);
+    }
   }
 
   return {
-    link,
     counts,
+    impair(impairment) {
+      impairments.add(impairment);
+      return () => {
+        impairments.delete(impairment);
+        release();
+      };
+    },
     carry(from, to, deliver) {
-      const on = link(from, to);
+      const message = { from, to, deliver };
+      const { isCut, isClogged, loss, duplication, delayMaxMs } = link(message);
       counts.carried += 1;
-      if (on.cuts > 0) counts.cut += 1;
-      else if (dice.chance(on.loss)) counts.lost += 1;
-      else if (on.clogs > 0) {
+      if (isCut) counts.cut += 1;
+      else if (dice.chance(loss)) counts.lost += 1;
+      else if (isClogged) {
         counts.held += 1;
-        held.push({ on, deliver });
+        held.push(message);
       } else {
-        deliverSoon(on, deliver);
-        if (!dice.chance(on.duplication)) return;
+        deliverSoon(delayMaxMs, deliver);
+        if (!dice.chance(duplication)) return;
         counts.duplicated += 1;
         timeline.after(dice.between(1, 2_000), deliver);
       }
-    },
-    release,
-    healAll() {
-      for (const on of links.values()) Object.assign(on, clean());
-      release();
     },
   };
 }

@@ -6,7 +6,8 @@ import type { Dice } from './dice.ts';
 
 export type Fault =
   | { readonly kind: 'cut'; readonly from: string; readonly to: string; readonly forMs: number }
-  | { readonly kind: 'isolate'; readonly slot: string; readonly forMs: number }
+  /** From all other nodes, and, if so, from apps as well. */
+  | { readonly kind: 'isolate'; readonly slot: string; readonly isFromApps: boolean; readonly forMs: number }
   | { readonly kind: 'loss'; readonly rate: number; readonly forMs: number }
   | { readonly kind: 'duplicate'; readonly rate: number; readonly forMs: number }
   | { readonly kind: 'slow'; readonly slot: string; readonly maxMs: number; readonly forMs: number }
@@ -64,11 +65,13 @@ export interface ProfileSettings {
   /** How far clocks are set, at most. */
   readonly skewMs: number;
   readonly reorgDepth: number;
+  /** So many nodes that serve, and hold each secret that the chain names, a crash or a stop leaves at least. */
+  readonly holdersLeft: number;
 }
 
 const usual: ProfileSettings = {
   ...{ nodes: [3, 3], phaseMs: 38_000, faultsFromMs: 14_000, faults: [3, 6], kinds: {}, operations: [30, 50] },
-  ...{ keys: 4, valueBytes: [10, 120], forMs: [8_000, 20_000], skewMs: 4_000, reorgDepth: 2 },
+  ...{ keys: 4, valueBytes: [10, 120], forMs: [8_000, 20_000], skewMs: 4_000, reorgDepth: 2, holdersLeft: 2 },
 };
 const everything: ProfileSettings['kinds'] = {
   ...{ cut: 2, isolate: 2, loss: 2, duplicate: 1, slow: 1, clog: 1, crash: 3, skew: 1, rpc_down: 1, odyn_down: 1, stop: 1, rpc_lag: 1 },
@@ -79,7 +82,7 @@ export const PROFILES = {
   calm: { ...usual, faults: [0, 0], operations: [50, 80] },
   loss: { ...usual, kinds: { loss: 4, duplicate: 2, slow: 2 } },
   partition: { ...usual, kinds: { cut: 3, isolate: 3, clog: 2 } },
-  crash: { ...usual, kinds: { crash: 6, isolate: 1, loss: 1, join: 1 }, nodes: [3, 4] },
+  crash: { ...usual, kinds: { crash: 6, isolate: 1, loss: 1, join: 1 }, nodes: [3, 4], holdersLeft: 1 },
   birth: { ...usual, faultsFromMs: 0, kinds: { ...everything, stop: 0, revoke_app: 0 }, faults: [4, 8], nodes: [3, 4] },
   skew: { ...usual, kinds: { skew: 5, isolate: 2, loss: 1, crash: 1 }, skewMs: 25_000 },
   chain: { ...usual, kinds: { rpc_down: 2, rpc_lag: 2, reorg: 3, late_transactions: 1, stop: 2, rotate: 1, revoke_app: 1 }, reorgDepth: 5 },
@@ -111,6 +114,8 @@ export function profileOf(seed: number): ProfileName {
 }
 
 export const APPS = 2;
+/** All apps, as the network knows them. */
+export const APPS_PARTY = 'apps';
 
 export function createSchedule(
   dice: Dice,
@@ -145,6 +150,8 @@ function faultFrom(dice: Dice, settings: ProfileSettings, slots: readonly string
   switch (kind) {
     case 'cut':
       return { kind, from: slot, to: other, forMs };
+    case 'isolate':
+      return { kind, slot, isFromApps: dice.chance(0.3), forMs };
     case 'loss':
     case 'duplicate':
       return { kind, rate: dice.pick([0.05, 0.1, 0.3]), forMs };
