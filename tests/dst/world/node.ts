@@ -88,7 +88,7 @@ export function bootNode(world: World, slot: Slot, number: number): Boot {
     if (slot.odynDowns > 0) throw new Refusal('odyn_unavailable', 'Odyn is down');
   }
 
-  const fetch: Fetch = (request, { timeoutMs }) =>
+  const fetch: Fetch = (request, { timeoutMs, bodyBytesMax }) =>
     new Promise((resolve, reject) => {
       pending += 1;
       let isOver = false;
@@ -102,7 +102,13 @@ export function bootNode(world: World, slot: Slot, number: number): Boot {
         });
       };
       const cancel = timeline.after(timeoutMs, () => settle(() => reject(new Refusal('outbound_timeout', 'no answer'))));
-      world.exchange(slot, request, (answer) => settle(() => (answer ? resolve(answer) : reject(new Refusal('outbound_failed')))));
+      world.exchange(slot, request, (answer) =>
+        settle(() => {
+          if (!answer) reject(new Refusal('outbound_failed'));
+          else if (answer.body.length > bodyBytesMax) reject(new Refusal('outbound_too_large', `over ${bodyBytesMax} bytes`));
+          else resolve(answer);
+        }),
+      );
     });
 
   const { wallet, teePubkey, signer, box } = platform.enclave(slot.enclave, odyn);
