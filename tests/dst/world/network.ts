@@ -45,12 +45,12 @@ export function createNetwork(timeline: Timeline, dice: Dice): Network {
   function link({ from, to }: Message) {
     const on = [...impairments].filter(({ touches }) => touches(from, to));
     /** That one of several chances comes true. */
-    const any = (of: (each: Impairment) => number | undefined) => 1 - on.reduce((none, each) => none * (1 - (of(each) ?? 0)), 1);
+    const chance = (of: (each: Impairment) => number | undefined) => 1 - on.reduce((none, each) => none * (1 - (of(each) ?? 0)), 1);
     return {
       isCut: on.some(({ isCut }) => isCut),
       isClogged: on.some(({ isClogged }) => isClogged),
-      loss: any((each) => each.loss),
-      duplication: any((each) => each.duplication),
+      loss: chance((each) => each.loss),
+      duplication: chance((each) => each.duplication),
       delayMaxMs: on.reduce((ms, { delayMaxMs = 0 }) => Math.max(ms, delayMaxMs), CLEAN_MS_MAX),
     };
   }

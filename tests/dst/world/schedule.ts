@@ -171,7 +171,8 @@ function faultFrom(dice: Dice, settings: ProfileSettings, slots: readonly string
       return { kind, depth: dice.between(1, reorgDepth) };
     case 'late_transactions':
     case 'lost_activations':
-      return { kind, forMs };
+      // Some of them for longer than an endorsement lives.
+      return { kind, forMs: dice.between(1_000, 32_000) };
     case 'join':
       return { kind, slot: `j${index}` };
     case 'rotate':
