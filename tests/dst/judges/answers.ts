@@ -1,12 +1,13 @@
 /** Judges what nodes tell apps: reads against what the node held, acknowledgements against what others hold, keys against each other. */
 import { CALLER_CACHE_MS } from '../../../core/limits.ts';
 import { hold } from './invariants.ts';
-import { isLater, placeOf } from './ledger.ts';
+import { placeOf } from './ledger.ts';
 import { createKeyJudge } from './keys.ts';
-import { VALUE_MARK } from '../world/world.ts';
+import { BATCHED_KEY, createReads } from './reads.ts';
 import type { App, Told } from '../world/apps.ts';
 import type { KeyJudge } from './keys.ts';
 import type { Known } from './ledger.ts';
+import type { Floor } from './reads.ts';
 import type { Boot } from '../world/node.ts';
 import type { Operation } from '../world/schedule.ts';
 import type { World } from '../world/world.ts';
@@ -25,11 +26,6 @@ export interface Began {
   /** What this boot held under the key, and what a conditional write expects there. */
   readonly held: Known | undefined;
   readonly condition: string | null | undefined;
-}
-
-interface Floor {
-  readonly known: Known;
-  readonly by: 'write' | 'read';
 }
 
 /** A write that an app was told of. */
@@ -51,103 +47,25 @@ export interface Answers extends KeyJudge {
   readonly acknowledged: readonly Acknowledged[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 export function createAnswers(world: World, apps: readonly App[]): Answers {
   const { ledger } = world;
-  const floors = new Map<Boot, Map<string, Floor>>();
-  const hidden = new Map<Boot, Set<string>>();
-  const values = new Map<string, string>();
+  const reads = createReads(world, apps);
   const keys = createKeyJudge((epoch) => world.readiness.activations(epoch));
   const acknowledged: Acknowledged[] = [];
   /** Requests of each app at each boot. */
   const underWay = new Map<string, number>();
-
-  const floorsOf = (boot: Boot) => floors.get(boot) ?? (floors.set(boot, new Map()).get(boot) as Map<string, Floor>);
-  const hiddenOf = (boot: Boot) => hidden.get(boot) ?? (hidden.set(boot, new Set()).get(boot) as Set<string>);
 
   function changeUnderWay(boot: Boot, { wallet }: App, by: 1 | -1): number {
     const name = `${boot.name} ${wallet}`;
     return underWay.set(name, (underWay.get(name) ?? 0) + by).get(name) as number;
   }
 
-  function raise(boot: Boot, known: Known, by: Floor['by']): void {
-    const before = floorsOf(boot).get(known.place);
-    if (!before || isLater(known, before.known)) floorsOf(boot).set(known.place, { known, by });
-  }
-
-  function idOf(floor: Floor): 'I4' | 'I5' | 'I6' {
-    if (floor.by === 'read') return 'I5';
-    return floor.known.kind === 'tombstone' ? 'I6' : 'I4';
-  }
-
-  function judgeText(version: string, text: string): void {
-    hold('I18', (values.get(version) ?? text) === text, () => `version ${version} has two values`);
-    values.set(version, text);
-  }
-
-  /** By every clock that the node had since it was asked. */
-  function isExpired({ expiresAtMs }: Known, { boot, nodeMs }: Began): boolean {
-    return expiresAtMs !== 0 && expiresAtMs <= Math.min(nodeMs, boot.nowMs());
-  }
-
-  /** A value that was read: the right app's, the one of that version, not over, and no older than what was shown before. */
-  function judgeValue(began: Began, key: string, told: Fields): void {
-    const { boot, app, nodeMs, floor } = began;
-    const version = String(told['version']);
-    const text = Buffer.from(String(told['value']), 'base64').toString();
-    const value = JSON.parse(text) as { mark: string; app: number; key: string };
-    const isOwn = value.mark === VALUE_MARK && apps[value.app] === app && (value.key === key || key === 'batched');
-    hold('I18', isOwn, () => `${boot.name} gave app ${app.appId} under ${key}: ${text.slice(0, 90)}`);
-    const known = ledger.known(version);
-    hold('I18', known?.place === placeOf(app.appId, key), () => `${boot.name} gave ${key} a version that is ${known?.place}`);
-    judgeText(version, text);
-    if (!known) return;
-    const isOver = known.expiresAtMs !== 0 && (isExpired(known, began) || hiddenOf(boot).has(version));
-    hold('I7', !isOver, () => `${boot.name} gave ${key}, which ended ${nodeMs - known.expiresAtMs} ms before`);
-    const isOld = floor !== undefined && isLater(floor.known, known);
-    if (floor) hold(idOf(floor), !isOld, () => `${boot.name} gave ${key} ${version} after ${floor.known.kind} ${floor.known.version}`);
-    raise(boot, known, 'read');
-  }
-
-  /** Nothing was found: then what was shown before has ended, or something later has. */
-  function judgeAbsence({ boot, app, floor }: Began, key: string): void {
-    const held = ledger.shelf(boot).held.get(placeOf(app.appId, key));
-    if (held && held.expiresAtMs !== 0 && held.expiresAtMs <= boot.nowMs()) hiddenOf(boot).add(held.version);
-    if (!floor || floor.known.kind === 'tombstone' || ledger.shelf(boot).hasForgotten) return;
-    const { deadSinceMs } = ledger.shelf(boot);
-    const isOver = ({ expiresAtMs, version }: Known) =>
-      expiresAtMs <= boot.nowMs() || hiddenOf(boot).has(version) || deadSinceMs.has(version);
-    const hasEnded = (known: Known) => known.expiresAtMs !== 0 && isOver(known);
-    const isReplaced = held !== undefined && isLater(held, floor.known);
-    const isGone = isReplaced || hasEnded(floor.known) || (!held && ledger.collected.has(floor.known.place));
-    hold(idOf(floor), isGone, () => `${boot.name} found nothing under ${key} after ${floor.known.version}`);
-  }
-
-  function judgeList(began: Began, told: Fields): void {
-    const { boot, app, operation, atMs } = began;
-    const found = told['keys'] as readonly string[];
-    if (operation.id % 3 === 0)
-      hold(
-        'I18',
-        found.length <= 2 && found.every((key) => key.startsWith('k')),
-        () => `${boot.name} listed ${found.join()} of a page of 2`,
-      );
-    hold('I18', !found.includes(`only-${1 - operation.app}`), () => `${boot.name} listed to app ${app.appId} a key of the other`);
-    for (const key of found) {
-      const { held, changedAtMs } = ledger.shelf(boot);
-      const place = placeOf(app.appId, key);
-      const known = held.get(place);
-      const isAlive = known?.kind === 'value' && !hiddenOf(boot).has(known.version) && !isExpired(known, began);
-      const isThere = isAlive || (changedAtMs.get(place) ?? 0) >= atMs;
-      hold('I7', isThere, () => `${boot.name} listed ${key}, which is not there`);
-    }
-  }
-
   function judgeWrite(boot: Boot, told: Fields): Known | undefined {
     const known = ledger.known(String(told['version']));
     hold('I4', known !== undefined, () => `${boot.name} acknowledged ${String(told['key'])}, which it does not hold`);
-    if (known) raise(boot, known, 'write');
+    if (known) reads.raise(boot, known, 'write');
     return known;
   }
 
@@ -169,32 +87,40 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
   function judgeRefusal(began: Began, status: number, told: Fields): void {
     const { boot, app, operation, held } = began;
     if (!held || ledger.shelf(boot).held.get(held.place) !== held) return;
-    const isOver = isExpired(held, began) && told['current_version'] === held.version;
+    const isOver = reads.isExpired(held, began) && told['current_version'] === held.version;
     hold('I7', status !== 412 || !isOver, () => `${boot.name} named ${held.place} ${held.version}, which has ended`);
     const isKept = operation.kind === 'delete' && status === 507;
     hold('I8', !isKept, () => `${boot.name} refused to delete ${operation.key} of app ${app.appId}: ${String(told['reason'])}`);
   }
 
   function judgeOne(began: Began, op: string, key: string, status: number, told: Fields): void {
-    if (op === 'get' && status === 200) judgeValue(began, key, told);
-    if (op === 'get' && status === 404) judgeAbsence(began, key);
+    if (op === 'get' && status === 200) reads.judgeValue(began, key, told);
+    if (op === 'get' && status === 404) reads.judgeAbsence(began, key);
     if (op !== 'put' && op !== 'delete') return;
     if (status !== 200 && status !== 202) return judgeRefusal(began, status, told);
     const known = judgeWrite(began.boot, told);
     if (known) judgeTerms(began, status, told, known);
   }
 
-  function acknowledge(boot: Boot, told: Fields): void {
+  /** Nodes that went since it was asked still count: who answered may not have known. */
+  function acknowledge({ boot, atMs }: Began, told: Fields): void {
     const known = ledger.known(String(told['version']));
     if (!known || told['superseded_by'] !== undefined) return;
     const replicas = Number(told['replicas'] ?? 0);
-    const holders = ledger.holdersOf(known);
-    hold(
-      'I2',
-      holders.length >= replicas,
-      () => `${boot.name} counted ${replicas} replicas of ${known.place}, and ${holders.length} hold it`,
-    );
+    const holders = ledger.holders.since(known, atMs);
+    const nodes = new Set(holders.map(({ kms }) => kms.identity.wallet)).size;
+    hold('I2', nodes >= replicas, () => `${boot.name} counted ${replicas} replicas of ${known.place}, and ${nodes} hold it`);
     acknowledged.push({ known, replicas, holders: holders.filter(({ isAlive }) => isAlive) });
+  }
+
+  /** What a request may delete is no eviction. One that was given up may do it later. */
+  function noteDelete(boot: Boot, { appId }: App, { kind, key }: Operation, by: 1 | -1): void {
+    if (kind !== 'delete' && kind !== 'batch') return;
+    const { deletes } = ledger.shelf(boot);
+    const place = placeOf(appId, kind === 'batch' ? BATCHED_KEY : key);
+    const count = (deletes.get(place) ?? 0) + by;
+    if (count > 0) deletes.set(place, count);
+    else deletes.delete(place);
   }
 
   return {
@@ -202,13 +128,16 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     began(boot, app, operation) {
       const place = placeOf(app.appId, operation.key);
       const isAmongOthers = changeUnderWay(boot, app, 1) > 1;
+      noteDelete(boot, app, operation, 1);
+      ledger.shelf(boot).requests += 1;
       const condition = operation.ifVersion ? (app.versions.get(operation.key) ?? null) : undefined;
-      const before = { floor: floorsOf(boot).get(place), held: ledger.shelf(boot).held.get(place), condition };
+      const before = { floor: reads.floor(boot, place), held: ledger.shelf(boot).held.get(place), condition };
       return { boot, app, operation, atMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), isAmongOthers, ...before };
     },
     judge(began, { status, body }) {
       const { boot, app, operation, atMs, isAmongOthers } = began;
       changeUnderWay(boot, app, -1);
+      if (status !== 504) noteDelete(boot, app, operation, -1);
       const isDone = status === 200 || status === 202;
       hold(
         'I0',
@@ -221,7 +150,7 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
         lateMs <= CALLER_CACHE_MS,
         () => `${boot.name} served app ${app.appId}, ${lateMs} ms after it must have known of its end`,
       );
-      if (operation.kind === 'list' && isDone) judgeList(began, body);
+      if (operation.kind === 'list' && isDone) reads.judgeList(began, body);
       else if (operation.kind === 'batch' && isDone) {
         const [, put, read] = body['results'] as readonly (Fields & { status: number })[];
         if (put) judgeOne(began, 'put', operation.key, put.status, put);
@@ -240,7 +169,8 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
       } else if (operation.kind === 'cert' && isDone) keys.judgeCertificate(body['epoch'] as number, String(body['ca_certificate']));
       else judgeOne(began, operation.kind, operation.key, status, body);
     },
-    delivered({ boot, app, operation }, { status, body }) {
+    delivered(began, { status, body }) {
+      const { app, operation } = began;
       if (status === 412) app.versions.set(operation.key, (body['current_version'] as string | null | undefined) ?? null);
       if (status === 404 && operation.kind === 'get') app.versions.set(operation.key, null);
       // Its epoch may have been retired since.
@@ -249,12 +179,12 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
       if (operation.kind === 'put' || operation.kind === 'get') app.versions.set(operation.key, String(body['version']));
       if (operation.kind === 'list') app.page.cursor = (body['cursor'] as string | null) ?? undefined;
       if (operation.kind === 'delete') app.versions.set(operation.key, null);
-      if (operation.kind === 'put' || operation.kind === 'delete') acknowledge(boot, body);
+      if (operation.kind === 'put' || operation.kind === 'delete') acknowledge(began, body);
       if (operation.kind === 'batch')
         for (const result of body['results'] as readonly (Fields & { status: number })[])
-          if (result['replicas'] !== undefined) acknowledge(boot, result);
+          if (result['replicas'] !== undefined) acknowledge(began, result);
     },
-    judgeText,
+    judgeText: reads.judgeText,
     ...keys,
   };
 }

@@ -1,12 +1,13 @@
 /** After the faults: until every node serves and none lags, and then what must be true of all of them together. */
 import { createPrinter, printBytes } from '../../../core/store/prints.ts';
 import { equalBytes, utf8 } from '../../../core/wire/bytes.ts';
+import { changedSince, differing, isAlive, judgeCertificates, standingOf } from './agreement.ts';
+import { judgeBounds } from './bounds.ts';
 import { hold, Violation } from './invariants.ts';
 import { isLater } from './ledger.ts';
 import type { AppId, Epoch } from '../../../core/identity.ts';
 import type { Stored } from '../../../core/store/stored.ts';
 import type { Apps } from '../world/apps.ts';
-import type { Known } from './ledger.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
@@ -21,14 +22,19 @@ const PENDING_MAX = 60;
 export async function judgeEnding(world: World, apps: Apps): Promise<void> {
   const { timeline } = world;
   const untilMs = timeline.nowMs() + SETTLED_MS_MAX;
-  for (let restMs = 0; restMs < REST_MS; restMs += STEP_MS) {
-    const reason = unsettled(world) ?? differing(world);
-    if (reason !== undefined) restMs = 0;
-    if (reason !== undefined && timeline.nowMs() >= untilMs) throw new Violation(unsettled(world) === undefined ? 'I1' : 'I21', reason);
-    await timeline.run(timeline.nowMs() + STEP_MS);
+  let standing = standingOf(world);
+  for (let restMs = 0; restMs <= REST_MS; restMs += STEP_MS) {
+    const now = standingOf(world);
+    const work = unsettled(world) ?? (restMs > 0 ? changedSince(standing, now) : undefined);
+    const reason = work ?? differing(world);
+    standing = now;
+    if (reason !== undefined && timeline.nowMs() >= untilMs) throw new Violation(work === undefined ? 'I1' : 'I21', reason);
+    if (reason !== undefined) restMs = -STEP_MS;
+    if (restMs < REST_MS) await timeline.run(timeline.nowMs() + STEP_MS);
   }
   world.trace.note('settled');
   judgeLosses(world, apps);
+  judgeCertificates(world, apps.answers);
   for (const boot of world.running()) judgeNode(world, apps, boot);
 }
 
@@ -54,28 +60,6 @@ function unsettled(world: World): string | undefined {
 
 const isSealed = ({ deadSinceMs }: Stored): boolean => deadSinceMs === undefined;
 
-/** What two nodes hold differently, dead records apart: those are collected by each at its own time. */
-function differing(world: World): string | undefined {
-  const [first, ...others] = world.running();
-  if (!first) return 'no node runs';
-  const alive = (boot: Boot): Map<string, string> => {
-    const { held, deadSinceMs } = world.ledger.shelf(boot);
-    return new Map([...held].flatMap(([place, known]) => (isAlive(known, deadSinceMs, boot) ? [[place, known.version] as const] : [])));
-  };
-  const ours = alive(first);
-  for (const other of others) {
-    const theirs = alive(other);
-    for (const place of new Set([...ours.keys(), ...theirs.keys()]))
-      if (ours.get(place) !== theirs.get(place))
-        return `${place}: ${first.name} has ${ours.get(place)}, ${other.name} has ${theirs.get(place)}`;
-  }
-  return undefined;
-}
-
-function isAlive({ kind, version, expiresAtMs }: Known, deadSinceMs: ReadonlyMap<string, number>, boot: Boot): boolean {
-  return kind === 'value' && !deadSinceMs.has(version) && (expiresAtMs === 0 || expiresAtMs > boot.nowMs());
-}
-
 /** Every write that an app was told of, and that somebody still had, or what came after it. */
 function judgeLosses(world: World, { answers }: Apps): void {
   for (const { known, holders } of answers.acknowledged) {
@@ -97,10 +81,11 @@ function judgeLosses(world: World, { answers }: Apps): void {
 function judgeNode(world: World, { apps, answers }: Apps, boot: Boot): void {
   const { store, vault, bodiesInFlight } = boot.kms;
   judgeDigest(boot);
+  judgeBounds(world, boot);
   for (const known of world.ledger.shelf(boot).held.values()) {
     const at = known.place.indexOf('/');
     const [appId, key] = [BigInt(known.place.slice(0, at)) as AppId, known.place.slice(at + 1)];
-    if (!isAlive(known, world.ledger.shelf(boot).deadSinceMs, boot)) continue;
+    if (!isAlive(world.ledger, known, boot)) continue;
     const found = store.get(appId, key);
     hold('I1', found?.version === known.version, () => `${boot.name} cannot read ${known.place}`);
     answers.judgeText(known.version, Buffer.from(found?.value ?? utf8('')).toString());

@@ -4,11 +4,14 @@
  */
 import * as limits from '../../../core/limits.ts';
 import { versionOf } from '../../../core/store/stored.ts';
+import { createCollecting } from './collecting.ts';
+import { createHolders } from './holders.ts';
 import { hold } from './invariants.ts';
 import { createRoom } from './room.ts';
 import { VALUE_MARK } from '../world/world.ts';
 import type { StoredRecord } from '../../../core/store/interface.ts';
 import type { Stored } from '../../../core/store/stored.ts';
+import type { Holders } from './holders.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
@@ -36,18 +39,25 @@ interface Holding {
 /** What one boot holds, by app and key. */
 export interface Shelf {
   incarnation: string;
-  sequence: number;
   readonly held: Map<string, Known>;
+  /** What its store held when it was last looked at. */
+  readonly standing: Set<StoredRecord>;
   /** Since when each record was seen dead. */
   readonly deadSinceMs: Map<string, number>;
   /** When each place last changed, or was emptied. */
   readonly changedAtMs: Map<string, number>;
   readonly usedBytes: Map<bigint, number>;
-  /** Versions of what it has collected. */
+  /** Versions of what it has collected, and the latest of each place. */
   readonly gone: Set<string>;
-  collected: number;
+  readonly lastGone: Map<string, Known>;
+  /** Requests of apps that are under way here and may delete, by place; one that was given up may do so for ever. */
+  readonly deletes: Map<string, number>;
+  /** Requests of apps, evictions and collections, counted here. */
+  requests: number;
   evictions: number;
-  expiries: number;
+  collections: number;
+  /** When it was last seen alive. */
+  seenAtMs: number;
   lastOwn: Known | undefined;
   hasForgotten: boolean;
 }
@@ -57,9 +67,14 @@ export interface Ledger {
   known(version: string): Known | undefined;
   /** The latest tombstone that was collected of each place. */
   readonly collected: ReadonlyMap<string, Known>;
-  /** Boots that hold it, or ever held it, or hold what came later. */
-  holdersOf(known: Known): Boot[];
+  readonly holders: Holders;
   observe(boot: Boot): void;
+}
+
+interface Seen {
+  readonly came: readonly StoredRecord[];
+  readonly left: readonly StoredRecord[];
+  readonly hasDied: boolean;
 }
 
 export const placeOf = (appId: bigint, key: string): string => `${appId}/${key}`;
@@ -72,25 +87,23 @@ export function createLedger(world: World): Ledger {
   const shelves = new Map<Boot, Shelf>();
   const records = new Map<string, Known>();
   const dots = new Map<string, string>();
-  const collected = new Map<string, Known>();
-  const room = createRoom(world, holdersOf);
+  const dead = new WeakSet<StoredRecord>();
+  const holders = createHolders(world, shelves);
+  const collecting = createCollecting(world, shelves);
+  const room = createRoom(world, holders);
+  const { collected } = collecting;
 
   function shelf(boot: Boot): Shelf {
     const known = shelves.get(boot);
     if (known) return known;
-    const { store } = boot.kms;
-    const fresh = { incarnation: store.incarnation(), sequence: 0, held: new Map(), deadSinceMs: new Map(), collected: 0 };
-    shelves.set(boot, {
-      ...fresh,
-      usedBytes: new Map(),
-      gone: new Set(),
-      changedAtMs: new Map(),
-      evictions: 0,
-      expiries: 0,
-      lastOwn: undefined,
-      hasForgotten: false,
-    });
-    return shelves.get(boot) as Shelf;
+    const counts = { requests: 0, evictions: 0, collections: 0, seenAtMs: world.timeline.nowMs() };
+    const fresh: Shelf = {
+      ...{ incarnation: boot.kms.store.incarnation(), held: new Map(), standing: new Set(), deadSinceMs: new Map() },
+      ...{ usedBytes: new Map(), gone: new Set(), lastGone: new Map(), changedAtMs: new Map(), deletes: new Map() },
+      ...{ ...counts, lastOwn: undefined, hasForgotten: false },
+    };
+    shelves.set(boot, fresh);
+    return fresh;
   }
 
   function knownOf(boot: Boot, record: StoredRecord): Known {
@@ -130,85 +143,65 @@ export function createLedger(world: World): Ledger {
     hold('I3', !shelf.gone.has(known.version), () => `${boot.name} took ${known.place} ${known.version} again, which it had collected`);
     const isPlain = (record as Stored).bytes.includes(VALUE_MARK);
     hold('I16', !isPlain, () => `${boot.name} stores ${known.place} as it is`);
+    shelf.standing.add(record);
     shelf.held.set(known.place, known);
     shelf.changedAtMs.set(known.place, world.timeline.nowMs());
     if (!known.holders.has(boot)) known.holders.set(boot, { sinceMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), over: before });
   }
 
-  function noteDeaths(boot: Boot, shelf: Shelf): void {
-    for (const record of boot.kms.store.changes(0)) {
-      if ((record as Stored).deadSinceMs === undefined) continue;
-      const version = versionOf(boot.kms.store.offerOf(record).id);
-      if (!shelf.deadSinceMs.has(version)) shelf.deadSinceMs.set(version, world.timeline.nowMs());
+  /** What came into the store since the last look, and what left it; what died meanwhile is noted. */
+  function look({ kms: { store } }: Boot, { standing, deadSinceMs }: Shelf): Seen {
+    const came: StoredRecord[] = [];
+    let stayed = 0;
+    let hasDied = false;
+    for (const record of store.changes(0)) {
+      if (standing.has(record)) stayed += 1;
+      else came.push(record);
+      if ((record as Stored).deadSinceMs === undefined || dead.has(record)) continue;
+      dead.add(record);
+      hasDied = true;
+      deadSinceMs.set(versionOf(store.offerOf(record).id), world.timeline.nowMs());
     }
+    if (stayed === standing.size) return { came, left: [], hasDied };
+    const there = new Set(store.changes(0));
+    return { came, left: [...standing].filter((record) => !there.has(record)), hasDied };
   }
 
-  function judgeCollection(boot: Boot, shelf: Shelf): void {
-    const live = new Set(world.chain.confirmed().operators.flatMap((operator) => (operator.live ? [operator.wallet] : [])));
-    const others = world.running().filter((other) => other !== boot && live.has(other.kms.identity.wallet));
-    for (const [place, known] of shelf.held) {
-      const at = place.indexOf('/');
-      if (boot.kms.store.held(BigInt(place.slice(0, at)) as never, place.slice(at + 1))) continue;
+  /** Where nothing came in its place. */
+  function judgeLeaving(boot: Boot, shelf: Shelf, { came, left }: Seen): void {
+    const places = new Set(left.length > 0 ? came.map(({ appId, key }) => placeOf(appId, key)) : []);
+    for (const record of left) {
+      shelf.standing.delete(record);
+      const place = placeOf(record.appId, record.key);
+      const known = shelf.held.get(place);
+      if (!known || places.has(place)) continue;
       shelf.held.delete(place);
-      shelf.gone.add(known.version);
       shelf.changedAtMs.set(place, world.timeline.nowMs());
-      const ageMs = world.timeline.nowMs() - (shelf.deadSinceMs.get(known.version) ?? Infinity);
-      hold('I12', ageMs >= limits.MESSAGE_LIFETIME_MS, () => `${boot.name} collected ${place} ${ageMs} ms after its end`);
-      for (const other of others) {
-        const theirs = shelves.get(other)?.held.get(place);
-        const isBehind = theirs !== undefined && isLater(known, theirs);
-        hold('I12', !isBehind, () => `${boot.name} collected ${place} while ${other.name} holds what it deleted`);
-        judgeDelay(boot, other, known);
-      }
-      const last = collected.get(place);
-      if (!last || isLater(known, last)) collected.set(place, known);
+      collecting.judge(boot, shelf, known, record as Stored);
     }
-  }
-
-  /** What was before the tombstone on another node may be under way for a while longer. */
-  function judgeDelay(boot: Boot, other: Boot, known: Known): void {
-    const taken = known.holders.get(other);
-    // Of a node that has just started this one may not know yet; nor does that bring anything back.
-    const isSettled = world.timeline.nowMs() - other.startedAtMs > 2 * limits.MESSAGE_LIFETIME_MS;
-    if (!taken?.over || !isSettled || shelf(other).hasForgotten) return;
-    const agoMs = world.timeline.nowMs() - taken.sinceMs;
-    hold('I12', agoMs >= limits.MESSAGE_LIFETIME_MS, () => `${boot.name} collected ${known.place} ${agoMs} ms after ${other.name} took it`);
-  }
-
-  function holdersOf(known: Known): Boot[] {
-    const holds = ([boot, { held }]: [Boot, Shelf]) => {
-      const theirs = held.get(known.place);
-      return known.holders.has(boot) || (theirs !== undefined && isLater(theirs, known));
-    };
-    return [...shelves].filter(holds).map(([boot]) => boot);
   }
 
   return {
     shelf,
     collected,
+    holders,
     known: (version) => records.get(version),
-    holdersOf,
     observe(boot) {
       const { store } = boot.kms;
       const mine = shelf(boot);
+      mine.seenAtMs = world.timeline.nowMs();
       if (mine.incarnation !== store.incarnation()) {
-        Object.assign(mine, { incarnation: store.incarnation(), sequence: 0, lastOwn: undefined, hasForgotten: true });
-        mine.held.clear();
-        mine.gone.clear();
-        mine.usedBytes.clear();
+        Object.assign(mine, { incarnation: store.incarnation(), lastOwn: undefined, hasForgotten: true });
+        for (const each of [mine.held, mine.standing, mine.gone, mine.lastGone, mine.usedBytes]) each.clear();
       }
-      const { collected: count, expiries, evictions } = store.gauges();
-      if (count !== mine.collected) judgeCollection(boot, mine);
-      const hasChanged = store.sequence() !== mine.sequence;
-      if (hasChanged || expiries !== mine.expiries) noteDeaths(boot, mine);
-      Object.assign(mine, { collected: count, expiries });
-      if (!hasChanged) return;
-      const changes = [...store.changes(mine.sequence)];
-      mine.sequence = store.sequence();
-      room.judgeEvictions(boot, mine, changes, evictions);
-      room.judgeTombstones(boot, mine, changes);
-      for (const record of changes) judgeChange(boot, mine, record);
-      const areOwn = changes.every(({ incarnation }) => incarnation === mine.incarnation);
+      const seen = look(boot, mine);
+      const { came, left, hasDied } = seen;
+      if (came.length + left.length === 0 && !hasDied) return;
+      judgeLeaving(boot, mine, seen);
+      room.judgeEvictions(boot, mine, came);
+      room.judgeTombstones(boot, mine, came);
+      for (const record of came) judgeChange(boot, mine, record);
+      const areOwn = came.every(({ incarnation }) => incarnation === mine.incarnation);
       room.judgeRoom(boot, mine, areOwn);
     },
   };

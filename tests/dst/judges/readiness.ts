@@ -2,6 +2,7 @@
 import * as limits from '../../../core/limits.ts';
 import { secretHash } from '../../../core/crypto/kdf.ts';
 import { STATES } from '../../core/fakes.ts';
+import { judgeBounds } from './bounds.ts';
 import { hold } from './invariants.ts';
 import { createKeyJudge } from './keys.ts';
 import { isLater } from './ledger.ts';
@@ -23,6 +24,8 @@ export interface Readiness {
   observe(boot: Boot): void;
   /** How many times of activation the chain has had for an epoch. */
   activations(epoch: number): number;
+  /** How many secrets it has named for an epoch. */
+  secrets(epoch: number): number;
   /** For how long this node must have known that a wallet is out, at that time: no live operator, or no active caller. 0: it need not. */
   knownOutMs(boot: Boot, wallet: Wallet, atMs: number): number;
 }
@@ -150,7 +153,10 @@ export function createReadiness(world: World): Readiness {
   return {
     began,
     mined() {
-      for (const boot of world.running()) judgeCounted(boot);
+      for (const boot of world.running()) {
+        judgeCounted(boot);
+        judgeBounds(world, boot);
+      }
       const { epochs, operators, callers } = chain.head();
       for (const { id, state, secretHash: hash, activatedAt } of epochs) {
         if (state === STATES.open) continue;
@@ -161,6 +167,7 @@ export function createReadiness(world: World): Readiness {
       for (const [wallet, { instanceStatus }] of callers) note(wallet, instanceStatus !== 0);
     },
     activations: (epoch) => activations.get(epoch)?.size ?? 0,
+    secrets: (epoch) => hashes.get(epoch)?.size ?? 0,
     installed({ boot }, { epoch, hash }) {
       hold('I23', hashes.get(epoch)?.has(hash) ?? false, () => `${boot?.name} installed ${hash} as epoch ${epoch}`);
       const secret = boot?.kms.vault.handOver(epoch, hash);

@@ -4,13 +4,14 @@ import { hold } from './invariants.ts';
 import { placeOf } from './ledger.ts';
 import type { StoredRecord } from '../../../core/store/interface.ts';
 import type { Stored } from '../../../core/store/stored.ts';
-import type { Known, Shelf } from './ledger.ts';
+import type { Holders } from './holders.ts';
+import type { Shelf } from './ledger.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
 export interface Room {
   judgeRoom(boot: Boot, shelf: Shelf, areOwn: boolean): void;
-  judgeEvictions(boot: Boot, shelf: Shelf, changes: readonly StoredRecord[], evictions: number): void;
+  judgeEvictions(boot: Boot, shelf: Shelf, came: readonly StoredRecord[]): void;
   judgeTombstones(boot: Boot, shelf: Shelf, changes: readonly StoredRecord[]): void;
 }
 
@@ -23,18 +24,23 @@ export function chargeOf(record: StoredRecord): number {
   return Buffer.byteLength(key) + 256 + (deadSinceMs === undefined ? bytes.length - RECORD_BYTES - SEALED_BYTES : 0);
 }
 
-export function createRoom(world: World, holdersOf: (known: Known) => Boot[]): Room {
+export function createRoom(world: World, holders: Holders): Room {
   /** Own writes stay below the quota, or add nothing; those of others stay below the quotas of all. */
   function judgeRoom(boot: Boot, shelf: Shelf, areOwn: boolean): void {
     const { store, replication } = boot.kms;
     const used = new Map<bigint, number>();
-    let all = 0;
+    let [all, alive, dead] = [0, 0, 0];
     for (const record of store.changes(0)) {
       all += chargeOf(record);
+      if ((record as Stored).deadSinceMs === undefined) alive += 1;
+      else dead += 1;
       used.set(record.appId, (used.get(record.appId) ?? 0) + chargeOf(record));
     }
-    const { bytes } = store.gauges();
+    const { bytes, keys, tombstones, namespaces, evictions, collected } = store.gauges();
     hold('I8', bytes === all, () => `${boot.name} says that it holds ${bytes} bytes and holds ${all}`);
+    const told = [keys, tombstones, namespaces, evictions, collected].join();
+    const seen = [alive, dead, used.size, shelf.evictions, shelf.collections].join();
+    hold('I8', told === seen, () => `${boot.name} counts ${told} keys, tombstones, namespaces, evictions and collections: it has ${seen}`);
     const members = Math.max(limits.MERGED_QUOTAS_MIN, world.chain.confirmed().operators.length);
     const quotas = areOwn ? 1 : members;
     for (const [app, sum] of used) {
@@ -55,22 +61,23 @@ export function createRoom(world: World, holdersOf: (known: Known) => Boot[]): R
     }
   }
 
-  /** Tombstones that a put made beside its value are evictions: what they took was held by enough other nodes. */
-  function judgeEvictions(boot: Boot, shelf: Shelf, changes: readonly StoredRecord[], evictions: number): void {
-    const made = evictions - shelf.evictions;
-    shelf.evictions = evictions;
-    if (made <= 0) return;
-    const own = changes.filter(({ incarnation }) => incarnation === shelf.incarnation);
-    // The value first, then those that made room for it; what follows are other writes of its batch.
-    const at = own.findIndex(({ kind }) => kind === 'value');
-    const victims = own.slice(at + 1, at + 1 + made).filter(({ kind }) => at >= 0 && kind === 'tombstone');
-    const lacking = made - victims.length;
-    hold('I9', lacking <= 0, () => `${boot.name} evicted ${made} records, ${lacking} of them under the key that it wrote`);
+  /** A delete that no app asked for is an eviction: it follows the value that it makes room for, and others hold what it takes. */
+  function judgeEvictions(boot: Boot, shelf: Shelf, came: readonly StoredRecord[]): void {
     const wanted = Math.min(2, world.chain.confirmed().operators.filter(({ live }) => live).length) - 1;
-    for (const { appId, key } of victims) {
-      const before = shelf.held.get(placeOf(appId, key));
-      const holders = before ? holdersOf(before).filter((each) => each !== boot).length : Infinity;
-      hold('I9', holders >= wanted, () => `${boot.name} evicted ${key}, which ${holders} other nodes had`);
+    let last: StoredRecord | undefined;
+    for (const record of came) {
+      if (record.incarnation !== shelf.incarnation) continue;
+      const follows = last?.counter === record.counter - 1;
+      last = record;
+      const place = placeOf(record.appId, record.key);
+      if (record.kind === 'value' || shelf.deletes.has(place)) continue;
+      shelf.evictions += 1;
+      const before = shelf.held.get(place);
+      const isAlive = before?.kind === 'value' && !shelf.deadSinceMs.has(before.version);
+      hold('I9', isAlive, () => `${boot.name} deleted ${place}, which nobody asked for, and which was not there`);
+      hold('I9', follows, () => `${boot.name} evicted ${place}, and what it was to make room for is not there`);
+      const others = before ? holders.besides(boot, before) : 0;
+      hold('I9', others >= wanted, () => `${boot.name} evicted ${place}, which ${others} other nodes had`);
     }
   }
 

@@ -211,6 +211,32 @@ const HOLDING: readonly PlantedBug[] = [
     profiles: ['calm'],
   },
   {
+    name: 'used_up_twice',
+    rule: 'What is used up is remembered once; here each nonce and each envelope takes two places.',
+    expects: ['I22'],
+    patches: [
+      patch(
+        'core/auth/replays.ts',
+        'perOwner.set(owner, held + 1);\n      return true;',
+        'perOwner.set(owner, held + 1);\n      expiries.set(`${key}|`, { elapsedMs: now.elapsedMs + bounds.lifetimeMs, clockMs: now.clockMs + bounds.lifetimeMs });\n      return true;',
+      ),
+    ],
+    profiles: ['calm'],
+  },
+  {
+    name: 'nobody_waits_for_a_greeting',
+    rule: 'A greeting that fails is taken note of; here nobody waits for it, and nobody catches what it throws.',
+    expects: ['I0'],
+    patches: [
+      patch(
+        'core/replication/pushes.ts',
+        'await send(peer, undefined, emptyDelta(store.incarnation(), 0), () => false);',
+        'void send(peer, undefined, emptyDelta(store.incarnation(), 0), () => false);\n    await Promise.resolve();',
+      ),
+    ],
+    profiles: ['calm', 'loss', 'partition'],
+  },
+  {
     name: 'failed_peer_given_up',
     rule: 'A peer that failed is tried again; here it is not, until it speaks itself.',
     expects: ['I21', 'I1'],

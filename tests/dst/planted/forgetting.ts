@@ -75,6 +75,20 @@ export const FORGETTING_BUGS: readonly PlantedBug[] = [
     profiles: ['forget'],
   },
   {
+    name: 'collected_in_silence',
+    rule: 'What is collected is counted; here it is not, and its age alone is asked.',
+    expects: ['I12', 'I3'],
+    patches: [
+      patch(
+        STORE,
+        '(deadSinceMs ?? Infinity) <= matureMs && sequence <= throughSequence)',
+        '(deadSinceMs ?? Infinity) <= matureMs && (sequence <= throughSequence || deadSinceMs !== undefined))',
+      ),
+      patch('core/store/shelf.ts', 'counts.collected += 1;', 'counts.collected += 0;'),
+    ],
+    profiles: ['forget'],
+  },
+  {
     name: 'collected_without_one_member',
     rule: 'A tombstone is collected once every live member has it; here one is not asked.',
     expects: ['I12', 'I3'],

@@ -115,4 +115,36 @@ export const PUSHING_BUGS: readonly PlantedBug[] = [
     ],
     profiles: ['loss', 'partition'],
   },
+  {
+    name: 'refused_without_end',
+    rule: 'So many refused records of a peer are remembered; here all of them are, and the limit is low enough to be met.',
+    expects: ['I22'],
+    patches: [
+      patch(
+        'core/replication/cursors.ts',
+        'if (cursor.refused.size > limits.OWED_PER_PEER_MAX) overflow(cursor);',
+        'if (cursor.refused.size > 1e6 * limits.OWED_PER_PEER_MAX) overflow(cursor);',
+      ),
+      patch(
+        'core/replication/pushes.ts',
+        'if (cursor.refused.size > limits.OWED_PER_PEER_MAX) return;',
+        'if (cursor.refused.size > 1e6 * limits.OWED_PER_PEER_MAX) return;',
+      ),
+      patch('core/limits.ts', 'export const OWED_PER_PEER_MAX = 24;', 'export const OWED_PER_PEER_MAX = 1;'),
+    ],
+    profiles: ['skew', 'quota'],
+  },
+  {
+    name: 'tombstone_of_nothing_not_taken',
+    rule: 'A tombstone is taken also where its key is not held; here it is only said to be.',
+    expects: ['I1', 'I2', 'I26'],
+    patches: [
+      patch(
+        'core/store/merging.ts',
+        'if (isConcurrent) shelf.lostTo.set(held, versionOf(id));',
+        "if (isConcurrent) shelf.lostTo.set(held, versionOf(id));\n      if (!held && header.kind === 'tombstone') return { kind: 'equal' };",
+      ),
+    ],
+    profiles: ['calm', 'loss'],
+  },
 ];

@@ -114,4 +114,17 @@ export const READ_BUGS: readonly PlantedBug[] = [
     ],
     profiles: ['forget', 'calm'],
   },
+  {
+    name: 'merged_is_not_found',
+    rule: 'What a node holds it reads, whoever wrote it; here only what was written there itself.',
+    expects: ['I4', 'I5'],
+    patches: [
+      patch(
+        'core/store/store.ts',
+        'if (!record || isDead(record)) return undefined;',
+        'if (!record || isDead(record) || record.origin !== self) return undefined;',
+      ),
+    ],
+    profiles: ['calm'],
+  },
 ];

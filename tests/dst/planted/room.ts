@@ -96,6 +96,23 @@ export const ROOM_BUGS: readonly PlantedBug[] = [
     profiles: ['quota'],
   },
   {
+    name: 'evicts_in_silence',
+    rule: 'What is evicted is counted; here it is not, and what nobody else has is taken.',
+    expects: ['I9'],
+    patches: [
+      patch(WRITING, ' || !shelf.isReplicated(record)) continue;', ') continue;'),
+      patch(WRITING, 'shelf.counts.evictions += victims.length;', 'shelf.counts.evictions += 0 * victims.length;'),
+    ],
+    profiles: ['quota'],
+  },
+  {
+    name: 'evictions_not_counted',
+    rule: 'Gauges say what happened; here evictions are not counted.',
+    expects: ['I8'],
+    patches: [patch(WRITING, 'shelf.counts.evictions += victims.length;', 'shelf.counts.evictions += 0 * victims.length;')],
+    profiles: ['quota'],
+  },
+  {
     name: 'tombstones_unbounded',
     rule: 'An app with all the tombstones it may have gets no new keys; here it does.',
     expects: ['I22'],
@@ -132,9 +149,22 @@ export const ROOM_BUGS: readonly PlantedBug[] = [
     profiles: ['rotation'],
   },
   {
+    name: 'writes_at_rest',
+    rule: 'Nothing changes in a node that nobody asks for anything; here every maintenance writes.',
+    expects: ['I21'],
+    patches: [
+      patch(
+        'core/store/store.ts',
+        'renewal.piece(isGone);',
+        "renewal.piece(isGone);\n      if (keys.current() !== undefined) put(9n as Stored['appId'], 'rest', new Uint8Array(1));",
+      ),
+    ],
+    profiles: ['calm'],
+  },
+  {
     name: 'dropped_when_sealed_anew',
     rule: 'A record is sealed anew for another epoch and stays what it is; here every fifth is dropped.',
-    expects: ['I1', 'I3', 'I24'],
+    expects: ['I1', 'I3', 'I12', 'I24'],
     patches: [
       patch(
         'core/store/renewal.ts',

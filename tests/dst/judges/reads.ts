@@ -1,0 +1,134 @@
+/** Judges what apps read: against what the node held meanwhile, and against all that it had shown before. */
+import { hold } from './invariants.ts';
+import { isLater, placeOf } from './ledger.ts';
+import { VALUE_MARK } from '../world/world.ts';
+import type { App } from '../world/apps.ts';
+import type { Began, Fields } from './answers.ts';
+import type { Known } from './ledger.ts';
+import type { Boot } from '../world/node.ts';
+import type { World } from '../world/world.ts';
+
+/** The newest record of a key that a boot has shown, and how. */
+export interface Floor {
+  readonly known: Known;
+  readonly by: 'write' | 'read';
+  /** Of its store then: what it forgets, it need not show again. */
+  readonly incarnation: string;
+}
+
+export interface Reads {
+  floor(boot: Boot, place: string): Floor | undefined;
+  raise(boot: Boot, known: Known, by: Floor['by']): void;
+  /** One version has one value. */
+  judgeText(version: string, text: string): void;
+  /** By every clock that the node had since it was asked. */
+  isExpired(known: Known, began: Began): boolean;
+  judgeValue(began: Began, key: string, told: Fields): void;
+  judgeAbsence(began: Began, key: string): void;
+  judgeList(began: Began, told: Fields): void;
+}
+
+/** What every batch deletes beside what it writes. */
+export const BATCHED_KEY = 'batched';
+
+export function createReads(world: World, apps: readonly App[]): Reads {
+  const { ledger } = world;
+  const floors = new Map<Boot, Map<string, Floor>>();
+  const hidden = new Map<Boot, Set<string>>();
+  const values = new Map<string, string>();
+
+  const floorsOf = (boot: Boot) => floors.get(boot) ?? (floors.set(boot, new Map()).get(boot) as Map<string, Floor>);
+  const hiddenOf = (boot: Boot) => hidden.get(boot) ?? (hidden.set(boot, new Set()).get(boot) as Set<string>);
+
+  function raise(boot: Boot, known: Known, by: Floor['by']): void {
+    const before = floorsOf(boot).get(known.place);
+    if (!before || isLater(known, before.known)) {
+      const { incarnation } = ledger.shelf(boot);
+      floorsOf(boot).set(known.place, { known, by, incarnation });
+    }
+  }
+
+  function idOf(floor: Floor): 'I4' | 'I5' | 'I6' {
+    if (floor.by === 'read') return 'I5';
+    return floor.known.kind === 'tombstone' ? 'I6' : 'I4';
+  }
+
+  function judgeText(version: string, text: string): void {
+    hold('I18', (values.get(version) ?? text) === text, () => `version ${version} has two values`);
+    values.set(version, text);
+  }
+
+  /** By every clock that the node had since it was asked. */
+  function isExpired({ expiresAtMs }: Known, { boot, nodeMs }: Began): boolean {
+    return expiresAtMs !== 0 && expiresAtMs <= Math.min(nodeMs, boot.nowMs());
+  }
+
+  /** A value that was read: the right app's, the one of that version, not over, and no older than what was shown before. */
+  function judgeValue(began: Began, key: string, told: Fields): void {
+    const { boot, app, nodeMs, floor } = began;
+    const version = String(told['version']);
+    const text = Buffer.from(String(told['value']), 'base64').toString();
+    const value = JSON.parse(text) as { mark: string; app: number; key: string };
+    const isOwn = value.mark === VALUE_MARK && apps[value.app] === app && (value.key === key || key === BATCHED_KEY);
+    hold('I18', isOwn, () => `${boot.name} gave app ${app.appId} under ${key}: ${text.slice(0, 90)}`);
+    const known = ledger.known(version);
+    hold('I18', known?.place === placeOf(app.appId, key), () => `${boot.name} gave ${key} a version that is ${known?.place}`);
+    judgeText(version, text);
+    if (!known) return;
+    const isOver = known.expiresAtMs !== 0 && (isExpired(known, began) || hiddenOf(boot).has(version));
+    hold('I7', !isOver, () => `${boot.name} gave ${key}, which ended ${nodeMs - known.expiresAtMs} ms before`);
+    const isOld = floor !== undefined && isLater(floor.known, known);
+    if (floor) hold(idOf(floor), !isOld, () => `${boot.name} gave ${key} ${version} after ${floor.known.kind} ${floor.known.version}`);
+    raise(boot, known, 'read');
+  }
+
+  /** Whether a node may hide a record that it holds: dead, or over by a clock that it had since it was asked. */
+  function isHidden(known: Known, { boot, nodeMs }: Began): boolean {
+    const { version, kind, expiresAtMs } = known;
+    const isOver = expiresAtMs !== 0 && (expiresAtMs <= Math.max(nodeMs, boot.nowMs()) || hiddenOf(boot).has(version));
+    return kind === 'tombstone' || isOver || ledger.shelf(boot).deadSinceMs.has(version);
+  }
+
+  /** Whether the node held nothing that it had to show, at any time since it was asked. */
+  function wasEmpty(began: Began, held: Known | undefined): boolean {
+    for (let at = held; at && !isHidden(at, began); at = at.holders.get(began.boot)?.over) if (at === began.held) return false;
+    return true;
+  }
+
+  /** Nothing was found: then nothing was there, and what was shown before has ended, or something later has. */
+  function judgeAbsence(began: Began, key: string): void {
+    const { boot, app, floor } = began;
+    const place = placeOf(app.appId, key);
+    const { held: all, lastGone, incarnation } = ledger.shelf(boot);
+    const held = all.get(place);
+    if (held && held.expiresAtMs !== 0 && held.expiresAtMs <= boot.nowMs()) hiddenOf(boot).add(held.version);
+    hold(floor ? idOf(floor) : 'I4', wasEmpty(began, held), () => `${boot.name} found nothing under ${key} and holds ${held?.version}`);
+    if (!floor || floor.known.kind === 'tombstone' || floor.incarnation !== incarnation) return;
+    const after = held ?? lastGone.get(place);
+    const isOver = after === floor.known && isHidden(after, began);
+    const isGone = after !== undefined && (isOver || isLater(after, floor.known));
+    hold(idOf(floor), isGone, () => `${boot.name} found nothing under ${key} after ${floor.known.version}`);
+  }
+
+  function judgeList(began: Began, told: Fields): void {
+    const { boot, app, operation, atMs } = began;
+    const found = told['keys'] as readonly string[];
+    if (operation.id % 3 === 0)
+      hold(
+        'I18',
+        found.length <= 2 && found.every((key) => key.startsWith('k')),
+        () => `${boot.name} listed ${found.join()} of a page of 2`,
+      );
+    hold('I18', !found.includes(`only-${1 - operation.app}`), () => `${boot.name} listed to app ${app.appId} a key of the other`);
+    for (const key of found) {
+      const { held, changedAtMs } = ledger.shelf(boot);
+      const place = placeOf(app.appId, key);
+      const known = held.get(place);
+      const isAlive = known?.kind === 'value' && !hiddenOf(boot).has(known.version) && !isExpired(known, began);
+      const isThere = isAlive || (changedAtMs.get(place) ?? 0) >= atMs;
+      hold('I7', isThere, () => `${boot.name} listed ${key}, which is not there`);
+    }
+  }
+
+  return { floor: (boot, place) => floorsOf(boot).get(place), raise, judgeText, isExpired, judgeValue, judgeAbsence, judgeList };
+}
