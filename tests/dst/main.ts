@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parsed, UsageError } from '../simulation/usage.ts';
 import { bundle } from './bundle.ts';
+import { PLANTED } from './planted/list.ts';
 import { searchPlanted } from './planted/search.ts';
 import { reportSeed, reportTotals, scheduleText } from './report.ts';
 import { shrink } from './shrink.ts';
@@ -25,16 +26,19 @@ const USAGE = `npm run dst -- [options]
   --seed S       one run: what happened, its trace hash, and its schedule when something broke
   --keep LIST    with --seed: only these items of its schedule, as a cut-down schedule names them
   --trace        with --seed: every event
-  --planted      search every planted bug in up to --seeds runs, with the rounds of anti-entropy and without them
-  --record       with --planted: write down what was found, for CI
+  --planted [B]  search every planted bug, or this one, in up to --seeds runs, with the rounds of anti-entropy and without them
+  --record       with --planted, of every bug: write down what was found, for CI
   --real-limits  with the node's own limits of time and size: few of them are met
   --canary       plant a violation in every run: to see that one is told
   --json         one JSON object on standard output, progress on standard error (with npm run --silent, npm adds nothing)
   --help         this text
 
+What a run makes no use of is refused: --seed and --planted go with what is said here, --profile also with --seed.
+
 The exit code is 0 when nothing broke, 1 when something did, 2 when this was called wrongly.`;
 
 const STATE_FILE = fileURLToPath(new URL('../../.simulation/dst.json', import.meta.url));
+const SEEDS_USUAL = '1000';
 const FAILURES_MAX = 5;
 /** As shells have it: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;
@@ -51,30 +55,48 @@ interface Options {
   readonly workers: number;
   readonly seed: number | undefined;
   readonly keep: readonly number[] | undefined;
+  /** The name of a planted bug; without it, all of them. */
+  readonly bug: string | undefined;
   readonly flags: Readonly<Record<'resume' | 'trace' | 'planted' | 'record' | 'canary' | 'json' | 'real-limits', boolean>>;
 }
 
+const FLAG = { type: 'boolean', default: false } as const;
+const TEXT = { type: 'string' } as const;
+const OPTIONS = {
+  ...{ seeds: TEXT, first: TEXT, profile: TEXT, workers: TEXT, seed: TEXT, keep: TEXT },
+  ...{ resume: FLAG, trace: FLAG, planted: FLAG, record: FLAG, canary: FLAG, json: FLAG, 'real-limits': FLAG, help: FLAG },
+} as const;
+
+/** What each way of calling it makes use of. */
+const TAKEN = {
+  'many seeds': ['seeds', 'first', 'profile', 'workers', 'resume', 'real-limits', 'canary', 'json'],
+  '--seed': ['seed', 'profile', 'keep', 'trace', 'real-limits', 'canary', 'json'],
+  '--planted': ['planted', 'seeds', 'record'],
+} as const;
+
 function readOptions(): Options | undefined {
-  const flag = { type: 'boolean', default: false } as const;
-  const text = { type: 'string' } as const;
-  const options = {
-    seeds: { type: 'string', default: '1000' },
-    first: { type: 'string', default: '0' },
-    ...{ profile: text, workers: text, seed: text, keep: text },
-    ...{ resume: flag, trace: flag, planted: flag, record: flag, canary: flag, json: flag, 'real-limits': flag, help: flag },
-  } as const;
-  const { values } = parsed(() => parseArgs({ options }));
+  const { values, positionals } = parsed(() => parseArgs({ options: OPTIONS, allowPositionals: true }));
   if (values.help) return undefined;
+  const way = values.seed !== undefined ? '--seed' : values.planted ? '--planted' : 'many seeds';
+  const given = Object.entries(values).flatMap(([name, value]) => (value === false || value === undefined ? [] : [name]));
+  const odd = given.find((name) => !(TAKEN[way] as readonly string[]).includes(name));
+  if (odd !== undefined) throw new UsageError(`--${odd} has no meaning ${way === 'many seeds' ? 'without ' + needOf(odd) : `with ${way}`}`);
+  const [bug, ...rest] = positionals;
+  if (rest.length > 0 || (bug !== undefined && !values.planted)) throw new UsageError(`nothing is to be done with ${rest[0] ?? bug}`);
+  if (bug !== undefined && !PLANTED.some(({ name }) => name === bug)) throw new UsageError(`there is no planted bug ${bug}`);
+  if (bug !== undefined && values.record) throw new UsageError('--record has no meaning with one planted bug: it writes down all');
   const profile = values.profile as ProfileName | undefined;
   if (profile && !PROFILE_NAMES.includes(profile)) throw new UsageError(`--profile takes one of ${PROFILE_NAMES.join(', ')}`);
   return {
-    ...{ seeds: count('--seeds', values.seeds, 1), first: count('--first', values.first, 0), profile },
+    ...{ seeds: count('--seeds', values.seeds ?? SEEDS_USUAL, 1), first: count('--first', values.first ?? '0', 0), profile, bug },
     workers: values.workers === undefined ? availableParallelism() : count('--workers', values.workers, 1),
     seed: values.seed === undefined ? undefined : count('--seed', values.seed, 0),
     keep: values.keep?.split(',').map((place) => count('--keep', place, 0)),
     flags: values,
   };
 }
+
+const needOf = (name: string): string => (name === 'record' ? '--planted' : '--seed');
 
 function count(name: string, text: string, min: number): number {
   const value = Number(text);
@@ -176,22 +198,24 @@ async function runOne(options: Options, file: string): Promise<number> {
   }
 }
 
-async function runPlanted({ seeds, flags }: Options): Promise<number> {
-  const missed = await searchPlanted(seeds, flags.record, (line) => console.log(line));
-  console.log(missed.length === 0 ? 'every planted bug was caught' : `never caught: ${missed.join(', ')}`);
+async function runPlanted({ seeds, bug, flags }: Options, folder: string): Promise<number> {
+  const bugs = PLANTED.filter(({ name }) => bug === undefined || name === bug);
+  const missed = await searchPlanted({ bugs, seedsMax: seeds, isRecorded: flags.record, folder, say: (line) => console.log(line) });
+  const all = bug === undefined ? 'every planted bug was caught' : `${bug} was caught`;
+  console.log(missed.length === 0 ? all : `never caught: ${missed.join(', ')}`);
   return missed.length === 0 ? 0 : 1;
 }
 
 async function main(): Promise<number> {
   const options = readOptions();
   if (!options) return (console.log(USAGE), 0);
-  if (options.flags.planted) return await runPlanted(options);
   const folder = mkdtempSync(join(tmpdir(), 'nova-kms-dst-'));
   process.once('SIGINT', () => {
     rmSync(folder, { recursive: true, force: true });
     process.exit(INTERRUPTED);
   });
   try {
+    if (options.flags.planted) return await runPlanted(options, folder);
     const file = join(folder, 'simulation.mjs');
     await bundle({ outfile: file, isScaled: !options.flags['real-limits'] });
     return options.seed === undefined ? await runMany(options, file) : await runOne(options, file);

@@ -1,6 +1,5 @@
 /** Looks for the first seed in which a planted bug is caught. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundle } from '../bundle.ts';
@@ -20,9 +19,15 @@ export interface Caught {
 
 export type RunSeed = (options: RunOptions) => Promise<RunResult>;
 
+export interface Hunt {
+  readonly seedsMax: number;
+  /** Bundles are made there. */
+  readonly folder: string;
+}
+
 /** `act` with the simulation that has this bug, or none. */
-export async function withBug<T>(bug: PlantedBug | undefined, mode: Mode, act: (runSeed: RunSeed) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'nova-kms-planted-'));
+async function withBug<T>(bug: PlantedBug | undefined, mode: Mode, within: string, act: (runSeed: RunSeed) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(within, 'planted-'));
   try {
     const outfile = join(folder, 'simulation.mjs');
     await bundle({ outfile, patches: patchesFor(bug) });
@@ -41,10 +46,10 @@ export async function withBug<T>(bug: PlantedBug | undefined, mode: Mode, act: (
  * of `seedsMax` is. A run that breaks something else than the bug is expected to does not count. Without rounds an honest run may break:
  * a member that was away gets what it missed by them alone.
  */
-export async function hunt(bug: PlantedBug, mode: Mode, { seedsMax }: { readonly seedsMax: number }): Promise<Caught | undefined> {
+export async function hunt(bug: PlantedBug, mode: Mode, { seedsMax, folder }: Hunt): Promise<Caught | undefined> {
   const isClean = ({ violation }: RunResult) => violation === undefined;
-  return await withBug(undefined, mode, (honest) =>
-    withBug(bug, mode, async (runSeed) => {
+  return await withBug(undefined, mode, folder, (honest) =>
+    withBug(bug, mode, folder, async (runSeed) => {
       for (let took = 1; took <= seedsMax; took += 1) {
         const seed = Math.floor((took - 1) / bug.profiles.length);
         const profile = bug.profiles[(took - 1) % bug.profiles.length] as ProfileName;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { hunt } from './hunt.ts';
 import { MODES, modesOf, PLANTED } from './list.ts';
 import type { Caught } from './hunt.ts';
-import type { Mode } from './list.ts';
+import type { Mode, PlantedBug } from './list.ts';
 
 /** By bug and mode: what caught it, as one text. */
 export type CaughtTable = Readonly<Record<string, Partial<Record<Mode, string>>>>;
@@ -20,18 +20,27 @@ import type { CaughtTable } from './search.ts';
 
 const textOf = ({ profile, seed, took, id }: Caught): string => `${profile} ${seed} ${took} ${id}`;
 
+export interface Search {
+  readonly bugs: readonly PlantedBug[];
+  readonly seedsMax: number;
+  readonly isRecorded: boolean;
+  /** Bundles are made there; whoever made it takes it away. */
+  readonly folder: string;
+  readonly say: (line: string) => void;
+}
+
 /** Names of bugs that nothing caught in either mode. */
-export async function searchPlanted(seedsMax: number, isRecorded: boolean, say: (line: string) => void): Promise<readonly string[]> {
+export async function searchPlanted({ bugs, seedsMax, isRecorded, folder, say }: Search): Promise<readonly string[]> {
   const found: Record<string, Partial<Record<Mode, string>>> = {};
-  for (const bug of PLANTED)
+  for (const bug of bugs)
     for (const mode of modesOf(bug)) {
-      const caught = await hunt(bug, mode, { seedsMax });
+      const caught = await hunt(bug, mode, { seedsMax, folder });
       const text = caught ? `${caught.id} after ${caught.took} (${caught.profile} ${caught.seed})` : `not in ${seedsMax}`;
       say(`${bug.name.padEnd(34)} rounds ${mode.padEnd(3)}  ${text}`);
       if (caught) found[bug.name] = { ...found[bug.name], [mode]: textOf(caught) };
     }
   if (isRecorded) writeFileSync(FILE, `${HEAD}\nexport const CAUGHT: CaughtTable = {\n${rowsOf(found)}\n};\n`);
-  return PLANTED.map(({ name }) => name).filter((name) => !found[name]);
+  return bugs.map(({ name }) => name).filter((name) => !found[name]);
 }
 
 function rowsOf(found: CaughtTable): string {
