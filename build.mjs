@@ -21,6 +21,7 @@ const USAGE = `npm run build -- [options]
   --kms-app-id N     the cluster's app
   --peer-suffix S    of the names of its nodes, such as .kms.acme.org
   --trust-domain D   of its certificates, such as kms.acme.org
+  --trusted-proxies B  whose word counts on addresses of clients: blocks with commas between, such as 10.0.0.0/8
   --release          hold a profile from a file to the rules of a release; a named one always is
   --out FILE         of the executable (default dist/nova-kms, for a file without --release dist/nova-kms-<name>)
   --only PART        worker, binary or client
@@ -195,6 +196,7 @@ async function target(options) {
     ...(options['kms-app-id'] !== undefined && { kmsAppId: options['kms-app-id'] }),
     ...(options['peer-suffix'] !== undefined && { peerUrls: { ...written.peerUrls, hostSuffixes: [options['peer-suffix']] } }),
     ...(options['trust-domain'] !== undefined && { trustDomain: options['trust-domain'] }),
+    ...(options['trusted-proxies'] !== undefined && { trustedProxies: options['trusted-proxies'].split(',') }),
   };
   const complete = { kmsRegistry: `0x${'1'.repeat(40)}`, kmsAppId: '1', ...profile };
   const malformed = messageOf(() => profileOf({ release: false, profile: complete }));
@@ -250,6 +252,7 @@ function readOptions() {
     'kms-app-id': text,
     'peer-suffix': text,
     'trust-domain': text,
+    'trusted-proxies': text,
     release: flag,
     out: text,
     only: text,
@@ -260,7 +263,9 @@ function readOptions() {
     const { values } = parseArgs({ options });
     if (values.only !== undefined && !['worker', 'binary', 'client'].includes(values.only))
       throw new TypeError(`there is no part ${values.only}`);
-    const ofBinary = ['kms-registry', 'kms-app-id', 'peer-suffix', 'trust-domain', 'out'].find((name) => values[name] !== undefined);
+    const ofBinary = ['kms-registry', 'kms-app-id', 'peer-suffix', 'trust-domain', 'trusted-proxies', 'out'].find(
+      (name) => values[name] !== undefined,
+    );
     if (['worker', 'client'].includes(values.only) && (ofBinary !== undefined || values.release))
       throw new TypeError(`--${ofBinary ?? 'release'} is of the binary, and --only ${values.only} builds none`);
     return values;

@@ -96,6 +96,7 @@ export type RequestReason =
   | 'clock_unusable'
   | 'data_catching_up'
   | 'rate_limited'
+  | 'busy'
   | 'replay_memory_full'
   | 'deadline_exceeded'
   | 'odyn_unavailable'

@@ -75,9 +75,8 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly nonces: Nonces;
   readonly authorizer: Authorizer;
   readonly callerRate: Rate;
+  readonly requestsInWork: Budget;
   readonly bodiesInFlight: Budget;
-
-  readonly certificateRate: Rate;
   readonly usedNonces: Replays;
   readonly usedSignatures: Replays;
   readonly usedEnvelopes: Replays;
@@ -199,19 +198,15 @@ function dataKeys(vault: Vault, view: ChainView): DataKeys {
 /** What is remembered of callers: how often they ask, and what they used up. */
 function createCallerMemories(
   clock: Clock,
-): Pick<Kms, 'callerRate' | 'certificateRate' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
+): Pick<Kms, 'callerRate' | 'requestsInWork' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
   return {
     callerRate: createRate(clock, {
       perSecond: limits.CALLER_REQUESTS_PER_SECOND,
       burst: limits.CALLER_REQUESTS_BURST,
       keysMax: limits.CALLERS_CACHED_MAX,
     }),
+    requestsInWork: createBudget({ perOwnerMax: limits.REQUESTS_PER_WALLET_MAX, totalMax: limits.REQUESTS_IN_WORK_MAX }),
     bodiesInFlight: createBudget({ perOwnerMax: limits.BODIES_PER_WALLET_BYTES_MAX, totalMax: limits.BODIES_TOTAL_BYTES_MAX }),
-    certificateRate: createRate(clock, {
-      perSecond: limits.CERTIFICATES_PER_SECOND,
-      burst: limits.CERTIFICATES_BURST,
-      keysMax: limits.CALLERS_CACHED_MAX,
-    }),
     usedNonces: createReplays(clock, {
       lifetimeMs: limits.NONCE_LIFETIME_MS + 2 * limits.NONCE_AHEAD_MAX_MS,
       perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,

@@ -50,12 +50,22 @@ export const ENVELOPE_NONCES_TOTAL_MAX = 480_000;
 export const REPLAYS_OWNER_RESERVE_MAX = 512;
 export const REPLAYS_SHARED_PERCENT = 75;
 
-/** One app's requests per second, sustained and in a burst: one caller cannot take the node from the others. */
+/**
+ * One app's requests per second, sustained and in a burst: one caller cannot take the node from the others. Counted in small
+ * requests; what costs the node more counts as several, so that this bounds work.
+ */
 export const CALLER_REQUESTS_PER_SECOND = 500;
 export const CALLER_REQUESTS_BURST = 1_000;
-/** Certificates of one app's instance: each costs a verification and a signature, about a hundred times a derivation. */
-export const CERTIFICATES_PER_SECOND = 20;
-export const CERTIFICATES_BURST = 60;
+/** So many bytes of a body or an answer count as one request more: parsing, sealing and opening take time by the byte. */
+export const BYTES_PER_REQUEST = 32 * KIB;
+/** A certificate costs a verification and a signature, a hundred times a derivation, and counts as so many requests: 20 a second. */
+export const CERTIFICATE_REQUESTS = 25;
+/**
+ * Requests of one app, and of all, that are worked on at once. A request takes Odyn some milliseconds, so that more of them would
+ * wait there for longer than `ODYN_MS_MAX`; each holds some tens of KB. No app has more than a quarter.
+ */
+export const REQUESTS_PER_WALLET_MAX = 256;
+export const REQUESTS_IN_WORK_MAX = 1_024;
 /** How long the trust bundle may be kept by caches: a retired epoch's CA leaves it after that at the latest. */
 export const BUNDLE_CACHED_SECONDS = 60;
 /** Chain look-ups for wallets that no registry knows: floods of fresh keys get this share of the chain, no more. */
@@ -68,6 +78,23 @@ export const CALLER_CACHE_MS = 3 * SECOND_MS;
 /** How long "nobody" is remembered: short, because a new registration must be seen at once. */
 export const UNKNOWN_CACHE_MS = 2 * SECOND_MS;
 
+/**
+ * What one client address may ask before it is known who asks, where a proxy tells addresses: nonces and other public answers count
+ * as one, a proof or a hello as several (a recovery takes a fifth of a millisecond or more). Who is let in gets them back.
+ */
+export const ADDRESS_REQUESTS_PER_SECOND = 1_000;
+export const ADDRESS_REQUESTS_BURST = 4_000;
+export const ADDRESS_PROOF_REQUESTS = 10;
+/** Addresses that are remembered: about 3 MB. Whoever has more of them is a crowd, which only the balancer can tell from customers. */
+export const ADDRESSES_REMEMBERED_MAX = 20_000;
+/** Of an IPv6 address so many bits are one client: networks give each customer that, or more. */
+export const ADDRESS_IPV6_BITS = 64;
+/** Proxies that a profile may name. A wider block than these would take strangers for proxies. */
+export const TRUSTED_PROXIES_MAX = 16;
+export const TRUSTED_PROXY_BITS_MIN = 8;
+/** Addresses in one `X-Forwarded-For` that are looked at, from its end. */
+export const FORWARDED_ADDRESSES_MAX = 16;
+
 /** The path and query of a request. The longest key of 512 bytes, escaped, fits three times. */
 export const REQUEST_URL_CHARS_MAX = 4 * KIB;
 /** The sealed body of a derivation: path and context of 256 bytes each, every character escaped, as hex. */
@@ -77,6 +104,8 @@ export const SIGN_CERT_BODY_BYTES_MAX = 64 * KIB;
 /** Bodies that are being read or worked on: what one app, or all together, can make a node hold. A node that is killed forgets its secret. */
 export const BODIES_PER_WALLET_BYTES_MAX = 16 * MIB;
 export const BODIES_TOTAL_BYTES_MAX = 64 * MIB;
+/** Objects and lists inside each other. What is asked of a node has four levels. */
+export const JSON_DEPTH_MAX = 64;
 /** A half-sent body hangs for ever on every host: the time a caller has to send it. */
 export const REQUEST_BODY_MS_MAX = 10 * SECOND_MS;
 /** From the first byte of work to the answer, whatever Odyn and the chain do. */
@@ -242,6 +271,11 @@ export const SYNC_BODY_BYTES_MAX = 2 * MIB + 64;
 export const FRAME_PAYLOAD_BYTES_MAX = 2 * MIB;
 /** A hello holds keys and, at most, one attestation document. */
 export const HELLO_BYTES_MAX = 32 * KIB;
+/** Frames of one session, and of all, that are being read or worked on, in bytes. */
+export const FRAMES_PER_SESSION_BYTES_MAX = 16 * MIB;
+export const FRAMES_TOTAL_BYTES_MAX = 64 * MIB;
+/** Hellos whose bodies are still coming, 16 MiB: one more, and the one that has waited longest goes. Those of peers come in one piece. */
+export const HELLOS_READ_MAX = 512;
 /** Forward secrecy and re-checked membership cost one handshake in this time. */
 export const SESSION_AGE_MAX_MS = 10 * MINUTE_MS;
 /** Far below what AES-GCM allows one key. */

@@ -3,9 +3,11 @@
  * under workerd, a binding); nothing in the environment can change it.
  */
 import { isJsonObject, unknownMember } from './wire/json.ts';
-import { CONFIRMATION_BLOCKS_MAX } from './limits.ts';
+import { CONFIRMATION_BLOCKS_MAX, TRUSTED_PROXIES_MAX, TRUSTED_PROXY_BITS_MIN } from './limits.ts';
+import { parseBlock, prefixBits } from './wire/address.ts';
 import { parseAppId, parseWallet, ZERO_WALLET } from './identity.ts';
 import type { AppId, Wallet } from './identity.ts';
+import type { AddressBlock } from './wire/address.ts';
 
 export interface PeerUrlPolicy {
   readonly scheme: 'https' | 'http';
@@ -34,6 +36,8 @@ export interface NetworkProfile {
   readonly platformProof: 'accept' | 'refuse';
   /** The SPIFFE trust domain of the certificates: every name that they hold begins with it. */
   readonly trustDomain: string;
+  /** Whose word counts on the address of a client. Without any, no address is known and no header is read for one. */
+  readonly trustedProxies: readonly AddressBlock[];
 }
 
 type Field = keyof NetworkProfile;
@@ -51,6 +55,7 @@ const readers: { readonly [Name in Field]: (value: unknown) => NetworkProfile[Na
   platformProof: (value) => (value === 'accept' || value === 'refuse' ? value : undefined),
   // SPIFFE-ID §2.1: lower-case letters, digits, dots, hyphens and underscores, at most 255.
   trustDomain: (value) => (typeof value === 'string' && /^[a-z0-9._-]{1,255}$/.test(value) ? value : undefined),
+  trustedProxies: readProxies,
 };
 
 /** Reads a profile strictly: every field, no other. Throws an error that names the field. */
@@ -81,6 +86,13 @@ function readPeerUrls(value: unknown): PeerUrlPolicy | undefined {
   if (scheme !== 'https' && scheme !== 'http') return undefined;
   if (!isTexts(hosts) || !isTexts(hostSuffixes) || hosts.length + hostSuffixes.length === 0) return undefined;
   return hostSuffixes.every((suffix) => /^(\.[a-z0-9-]+){2,}$/.test(suffix)) ? { scheme, hosts, hostSuffixes } : undefined;
+}
+
+/** Blocks in CIDR form (RFC 4632), none of them so wide that it holds the world. */
+function readProxies(value: unknown): AddressBlock[] | undefined {
+  if (!isTexts(value) || value.length > TRUSTED_PROXIES_MAX) return undefined;
+  const blocks = value.flatMap((text) => parseBlock(text) ?? []);
+  return blocks.length === value.length && blocks.every((block) => prefixBits(block) >= TRUSTED_PROXY_BITS_MIN) ? blocks : undefined;
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -4,7 +4,10 @@
  */
 import type { NetworkProfile } from './networks.ts';
 
-export type NamedProfile = Omit<NetworkProfile, 'kmsRegistry' | 'kmsAppId' | 'novaAppRegistry'> & { readonly novaAppRegistry: string };
+export type NamedProfile = Omit<NetworkProfile, 'kmsRegistry' | 'kmsAppId' | 'novaAppRegistry' | 'trustedProxies'> & {
+  readonly novaAppRegistry: string;
+  readonly trustedProxies: readonly string[];
+};
 
 export const NAMED_PROFILES: Readonly<Record<string, NamedProfile>> = {
   'base-sepolia': {
@@ -21,5 +24,7 @@ export const NAMED_PROFILES: Readonly<Record<string, NamedProfile>> = {
     platformProof: 'accept',
     // Like the suffix above: apps name each other by it.
     trustDomain: 'kms.example.com',
+    // No proxy is believed about anybody's address; --trusted-proxies names those of a cluster.
+    trustedProxies: [],
   },
 };

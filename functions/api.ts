@@ -16,14 +16,16 @@ import { health, index, nodes, nonce, ready, status } from './public.ts';
 import { refusalReply } from './reply.ts';
 import { sealed } from './sealed.ts';
 import { sync } from './sync.ts';
+import { createAdmit } from './visitors.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Random } from '../core/ports.ts';
 import type { Refuse } from './reply.ts';
+import type { Visit } from './visitors.ts';
 
-type Handler = (request: Request, refuse: Refuse) => Response | Promise<Response>;
+type Handler = (request: Request, visit: Visit) => Response | Promise<Response>;
 type Method = (typeof METHODS)[number];
 
-type Routes = ReturnType<typeof Router<{ readonly method: string; readonly url: string }, [Request, Refuse]>>;
+type Routes = ReturnType<typeof Router<{ readonly method: string; readonly url: string }, [Request, Visit]>>;
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 const REQUEST_ID_BYTES = 8;
@@ -43,15 +45,19 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/kms/data/batch': { GET: sealed(kms, get), POST: sealed(kms, batch) },
     '/kms/data/*': { GET: sealed(kms, get) },
     '/metrics': { GET: () => metrics(kms) },
-    '/sync': { POST: (request) => sync(kms, request) },
+    '/sync': { POST: sync(kms) },
   };
 }
 
-export function createApi(kms: Kms): (request: Request) => Promise<Response> {
+/** `peerAddress` is that of the connection, where the host knows it. */
+export type Api = (request: Request, peerAddress?: string) => Promise<Response>;
+
+export function createApi(kms: Kms): Api {
+  const admit = createAdmit(kms);
   const logged = createRate(kms.clock, { perSecond: LOGGED_REFUSALS_PER_SECOND, burst: LOGGED_REFUSALS_BURST, keysMax: 1 });
   const router: Routes = Router();
   for (const [path, handlers] of Object.entries(routesOf(kms))) {
-    router.all(path, (_route, request, refuse) => dispatch(request, refuse, handlers));
+    router.all(path, (_route, request, visit) => dispatch(request, visit, handlers));
   }
 
   function refuse(request: Request, requestId: string, error: unknown): Response {
@@ -70,10 +76,21 @@ export function createApi(kms: Kms): (request: Request) => Promise<Response> {
     return reply;
   }
 
-  return async (request) => {
+  async function answer(request: Request, peerAddress: string | undefined, refuseThis: Refuse): Promise<Response> {
+    if (request.url.length > REQUEST_URL_CHARS_MAX) throw new Refusal('url_too_long');
+    const { origin, pathname } = new URL(request.url);
+    const visit = { refuse: refuseThis, welcome: admit(request, pathname, peerAddress) };
+    // The router sees method and path only: it takes quadratic time over a query, which is a stranger's to write.
+    const url = `${origin}${routeOf(pathname)}`;
+    const reply: Response | undefined = await router.fetch({ method: request.method, url }, request, visit);
+    if (!reply) throw new Refusal('not_found');
+    return reply;
+  }
+
+  return async (request, peerAddress) => {
     const requestId = newRequestId(kms.random);
     const refuseThis = (error: unknown) => refuse(request, requestId, error);
-    const reply = await answer(router, request, refuseThis).catch(refuseThis);
+    const reply = await answer(request, peerAddress, refuseThis).catch(refuseThis);
     reply.headers.set('x-request-id', requestId);
     return reply;
   };
@@ -84,27 +101,17 @@ export function newRequestId(random: Random): string {
   return hex(random.bytes(REQUEST_ID_BYTES));
 }
 
-/** The router sees method and path only: it takes quadratic time over a query, which is a stranger's to write. */
-async function answer(router: Routes, request: Request, refuse: Refuse): Promise<Response> {
-  if (request.url.length > REQUEST_URL_CHARS_MAX) throw new Refusal('url_too_long');
-  const { origin, pathname } = new URL(request.url);
-  const url = `${origin}${routeOf(pathname)}`;
-  const reply: Response | undefined = await router.fetch({ method: request.method, url }, request, refuse);
-  if (!reply) throw new Refusal('not_found');
-  return reply;
-}
-
 /** Elsewhere the router takes slashes at the end for none; here they belong to the key. */
 function routeOf(pathname: string): string {
   return pathname.startsWith(DATA_PATH) && pathname !== `${DATA_PATH}batch` ? `${DATA_PATH}*` : pathname;
 }
 
 /** HEAD is GET without its body, as load balancers expect of `/health`. */
-async function dispatch(request: Request, refuse: Refuse, handlers: Partial<Record<Method, Handler>>): Promise<Response> {
+async function dispatch(request: Request, visit: Visit, handlers: Partial<Record<Method, Handler>>): Promise<Response> {
   const method = request.method === 'HEAD' ? 'GET' : METHODS.find((each) => each === request.method);
   const handler = method && handlers[method];
   if (!handler) throw new Refusal('method_not_allowed', allowed(handlers));
-  const reply = await handler(request, refuse);
+  const reply = await handler(request, visit);
   return request.method === 'HEAD' ? new Response(null, reply) : reply;
 }
 

@@ -14,12 +14,13 @@ import { hex } from '../core/wire/bytes.ts';
 import { createApi, newRequestId } from './api.ts';
 import { health } from './public.ts';
 import { notReadyReply, refusalReply } from './reply.ts';
+import type { Api } from './api.ts';
 import type { NodeConfig } from '../core/config.ts';
 import type { Identity, Kms } from '../core/kms.ts';
 import type { Box, Log, Recover, Signer } from '../core/ports.ts';
 
 export interface Node {
-  fetch(request: Request): Promise<Response>;
+  readonly fetch: Api;
   tick(): Promise<void>;
   /** Until nothing goes on behind a request or a tick. */
   idle(msMax: number): Promise<void>;
@@ -32,7 +33,7 @@ export function createNode(config: NodeConfig, write: (line: string) => void, re
   const fetch = createFetch(config, globalThis.fetch.bind(globalThis));
   const { signer, box } = createOdyn(config.odynUrl, fetch);
   const chain = createRpc(config.rpcUrl, fetch);
-  let running: { readonly kms: Kms; readonly api: (request: Request) => Promise<Response> } | undefined;
+  let running: { readonly kms: Kms; readonly api: Api } | undefined;
   let obstacle = new Refusal('starting');
 
   async function boot(): Promise<void> {
@@ -57,12 +58,13 @@ export function createNode(config: NodeConfig, write: (line: string) => void, re
     }
   }
 
+  const answer: Api = async (request, peerAddress) => {
+    if (running) return await running.api(request, peerAddress);
+    return new URL(request.url).pathname === '/health' ? health() : beforeBoot(request, obstacle);
+  };
+
   return {
-    async fetch(request) {
-      if (running) return await running.api(request);
-      if (new URL(request.url).pathname === '/health') return health();
-      return beforeBoot(request, obstacle);
-    },
+    fetch: answer,
     async tick() {
       if (!running) await boot();
       if (running) await Promise.all([running.kms.admission.tick(), running.kms.replication.tick()]);

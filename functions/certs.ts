@@ -7,7 +7,7 @@ import { parseValidity } from '../core/ca/validity.ts';
 import { usableBlocks } from '../core/chain/view.ts';
 import { usableEpochs } from '../core/cluster/readiness.ts';
 import { Refusal } from '../core/errors.ts';
-import { SIGN_CERT_BODY_BYTES_MAX } from '../core/limits.ts';
+import { CERTIFICATE_REQUESTS, SIGN_CERT_BODY_BYTES_MAX } from '../core/limits.ts';
 import { base64, parseBase64, utf8 } from '../core/wire/bytes.ts';
 import { canonicalJson, unknownMember } from '../core/wire/json.ts';
 import { cacheableReply } from './answers.ts';
@@ -19,7 +19,6 @@ import type { Endpoint, Work } from './sealed.ts';
 
 const work: Work<JsonObject> = (kms, caller, request) => {
   if (unknownMember(request, ['csr', 'ttl_seconds', 'validity_days']) !== undefined) throw new Refusal('field_unknown');
-  if (!kms.certificateRate.take(caller.wallet)) throw new Refusal('rate_limited', `certificates of ${caller.wallet}`);
   const lifeMs = parseValidity(request);
   const csr = typeof request['csr'] === 'string' ? parseBase64(request['csr']) : undefined;
   if (!csr) throw new Refusal('csr_malformed', 'not base64');
@@ -38,7 +37,7 @@ const work: Work<JsonObject> = (kms, caller, request) => {
   return { body };
 };
 
-export const signCertificate: Endpoint = { work, bodyBytesMax: SIGN_CERT_BODY_BYTES_MAX };
+export const signCertificate: Endpoint = { work, bodyBytesMax: SIGN_CERT_BODY_BYTES_MAX, countsAs: CERTIFICATE_REQUESTS };
 
 /** PEM, or JSON for who asks for it. Public: names, times and public keys. */
 export function caBundle(kms: Kms, request: Request): Response {

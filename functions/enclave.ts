@@ -104,8 +104,7 @@ function connectionsMax(): number {
 async function serve({ listen, proxyUrl, config, connectionsMax }: Settings, signal: AbortSignal): Promise<number> {
   if (proxyUrl !== undefined) leaveThrough(proxyUrl);
   const node = createNode(config, write, await loadRecover());
-  const answer = (request: Request) => node.fetch(request);
-  const started = await startServer({ answer, listen, clock: systemClock, log, connectionsMax }).catch(textOf);
+  const started = await startServer({ answer: node.fetch, listen, clock: systemClock, log, connectionsMax }).catch(textOf);
   if (typeof started === 'string') return refuse(started, EXIT.listen);
   log('binary.listening', { ...started.address, connectionsMax, proxy: proxyUrl ?? null });
   const ended = new Promise<undefined>((resolve) => {

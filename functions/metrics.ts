@@ -26,11 +26,12 @@ export function metrics(kms: Kms): Response {
   return metricsReply(metricsText([...gateMetrics(kms), ...storeMetrics(kms), ...replicationMetrics(report), ...peerMetrics(report)]));
 }
 
-function gateMetrics({ admission, replication, bodiesInFlight }: Kms): readonly Metric[] {
+function gateMetrics({ admission, replication, requestsInWork, bodiesInFlight }: Kms): readonly Metric[] {
   const isServing = admission.gate().kind === 'serving';
   return [
     gauge('ready', 'Whether this node serves keys.', Number(isServing)),
     gauge('data_ready', 'Whether this node serves data as well.', Number(isServing && replication.gate().kind === 'serving')),
+    gauge('requests_in_work', 'Requests of callers that are worked on.', requestsInWork.held()),
     gauge('bodies_in_flight_bytes', 'Room that requests and answers under way hold.', bodiesInFlight.held()),
   ];
 }

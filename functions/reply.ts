@@ -189,6 +189,7 @@ const table = {
   clock_unusable: unready('This node’s clock is behind the records that it holds. Try another node.'),
   data_catching_up: unready('This node has not caught up with the data of the others yet. Try another node.'),
   rate_limited: { status: 429, code: 'rate_limited', message: 'Rate limit exceeded. Wait a moment and try again.' },
+  busy: unready('This node works on as many requests as it takes at once. Try again in a moment, or another node.'),
   replay_memory_full: {
     status: 429,
     code: 'rate_limited',

@@ -4,18 +4,19 @@
  */
 import { withDeadline } from '../core/deadline.ts';
 import { Refusal } from '../core/errors.ts';
-import { REQUEST_MS_MAX, SIGNING_MS_MAX } from '../core/limits.ts';
+import { BYTES_PER_REQUEST, REQUEST_MS_MAX, SIGNING_MS_MAX } from '../core/limits.ts';
 import { hex, parseHex, parseUtf8 } from '../core/wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../core/wire/envelope.ts';
 import { canonicalJson, parseJsonObject } from '../core/wire/json.ts';
 import { envelopeReply } from './answers.ts';
-import { readBody } from './body.ts';
+import { readBody, roomFor } from './body.ts';
 import { authenticate, compareBody, signAnswer, signForPlatform, useUp } from './proofs.ts';
 import type { Caller } from '../core/auth/standing.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Json, JsonObject } from '../core/wire/json.ts';
 import type { Proof } from './proofs.ts';
 import type { Refuse } from './reply.ts';
+import type { Visit } from './visitors.ts';
 
 export interface Outcome {
   /** 202: done here, and on fewer nodes than were asked for. */
@@ -25,7 +26,7 @@ export interface Outcome {
 
 /** What a request may still take while it is worked on. */
 export interface Allowance {
-  /** Room for so many bytes of an answer until it is sent; false when there is none. */
+  /** Room for so many bytes of an answer until it is sent, of its caller's rate as well; false when there is none. */
   take(bytes: number): boolean;
   /** How long it may wait: half of what is left of its time, the other half is for sealing. */
   leftMs(): number;
@@ -38,6 +39,8 @@ interface Purpose<Asked> {
   readonly work: Work<Asked>;
   /** Throws the reason for which this endpoint waits while others serve. */
   readonly requireMore?: (kms: Kms) => void;
+  /** As how many requests of its caller's rate it counts when it costs more than one. */
+  readonly countsAs?: number;
 }
 
 /** What it asks for stands in its sealed body. */
@@ -52,22 +55,45 @@ type Sealed = Endpoint | Query;
 
 const NO_BODY = new Uint8Array(0);
 
-export function sealed(kms: Kms, endpoint: Sealed): (request: Request, refuse: Refuse) => Promise<Response> {
-  return (request, refuse) => withDeadline(kms.clock, REQUEST_MS_MAX, 'deadline_exceeded', travel(kms, endpoint, request, refuse));
+export function sealed(kms: Kms, endpoint: Sealed): (request: Request, visit: Visit) => Promise<Response> {
+  return (request, visit) => withDeadline(kms.clock, REQUEST_MS_MAX, 'deadline_exceeded', travel(kms, endpoint, request, visit));
 }
 
-async function travel(kms: Kms, endpoint: Sealed, request: Request, refuse: Refuse): Promise<Response> {
+async function travel(kms: Kms, endpoint: Sealed, request: Request, visit: Visit): Promise<Response> {
   const signBeforeMs = kms.clock.elapsedMs() + REQUEST_MS_MAX - SIGNING_MS_MAX;
   requireServing(kms);
   const proof = authenticate(kms, request);
   const caller = await kms.authorizer.authorize(proof.wallet);
-  const leftMs = signBeforeMs - kms.clock.elapsedMs();
-  if (leftMs <= 0) throw new Refusal('deadline_exceeded', 'spent on judging the caller');
-  // Before the proof is used up: an app over its rate costs no signature, and may send the same request again.
-  if (!kms.callerRate.take(caller.wallet)) throw new Refusal('rate_limited', caller.wallet);
-  useUp(kms, proof);
-  const answer = withDeadline(kms.clock, leftMs, 'deadline_exceeded', admitted(kms, endpoint, request, proof, caller, signBeforeMs));
-  // From here on the request was its sender's own, so an error is signed as well: nobody between can forge one.
+  visit.welcome();
+  if (signBeforeMs <= kms.clock.elapsedMs()) throw new Refusal('deadline_exceeded', 'spent on judging the caller');
+  // Both before the proof is used up: a refusal costs no signature, and the same request may be sent again.
+  const answer = kms.requestsInWork.hold(caller.wallet, 1, async () => {
+    if (!kms.callerRate.take(caller.wallet, costOf(request, endpoint))) throw new Refusal('rate_limited', caller.wallet);
+    useUp(kms, proof);
+    return await proven(kms, endpoint, request, proof, caller, signBeforeMs, visit.refuse);
+  });
+  if (!answer) throw new Refusal('busy', `requests in work of ${caller.wallet} or of all`);
+  return await answer;
+}
+
+/** In small requests. */
+function costOf(request: Request, endpoint: Sealed): number {
+  const bytes = 'bodyBytesMax' in endpoint ? roomFor(request, endpoint.bodyBytesMax) : 0;
+  return (endpoint.countsAs ?? 1) + Math.floor(bytes / BYTES_PER_REQUEST);
+}
+
+/** From here on the request was its sender's own, so an error is signed as well: nobody between can forge one. */
+async function proven(
+  kms: Kms,
+  endpoint: Sealed,
+  request: Request,
+  proof: Proof,
+  caller: Caller,
+  endAtMs: number,
+  refuse: Refuse,
+): Promise<Response> {
+  const leftMs = endAtMs - kms.clock.elapsedMs();
+  const answer = withDeadline(kms.clock, leftMs, 'deadline_exceeded', admitted(kms, endpoint, request, proof, caller, endAtMs));
   return proof.form === 'platform' ? await answer : await signAnswer(kms, proof, await answer.catch(refuse));
 }
 
@@ -96,15 +122,10 @@ async function admitted(kms: Kms, endpoint: Sealed, request: Request, proof: Pro
   return await answer;
 }
 
-/** What a sender says of its body's length holds so much room, and no more of it is read. */
-function roomFor({ headers }: Request, bytesMax: number): number {
-  const declared = headers.get('content-length') ?? '';
-  return /^\d{1,9}$/.test(declared) ? Math.min(Number(declared), bytesMax) : bytesMax;
-}
-
-function allowanceUntil({ bodiesInFlight, clock }: Kms, { wallet }: Caller, ended: Promise<void>, endAtMs: number): Allowance {
+function allowanceUntil({ bodiesInFlight, callerRate, clock }: Kms, { wallet }: Caller, ended: Promise<void>, endAtMs: number): Allowance {
   return {
-    take: (bytes) => bodiesInFlight.hold(wallet, bytes, () => ended) !== undefined,
+    take: (bytes) =>
+      callerRate.take(wallet, Math.floor(bytes / BYTES_PER_REQUEST)) && bodiesInFlight.hold(wallet, bytes, () => ended) !== undefined,
     leftMs: () => Math.max(0, Math.floor((endAtMs - clock.elapsedMs()) / 2)),
   };
 }

@@ -30,7 +30,7 @@ export interface ListenAddress {
 
 export interface ServerOptions {
   /** Never rejects but by a mistake in it, which is then a blank 500. */
-  readonly answer: (request: Request) => Promise<Response>;
+  readonly answer: (request: Request, peerAddress: string | undefined) => Promise<Response>;
   readonly listen: ListenAddress;
   readonly clock: Clock;
   readonly log: Log;
@@ -92,7 +92,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     const body = bodyOf(incoming, invite);
     const request = requestOf(incoming, body);
     if (typeof request === 'number') return bare(outgoing, request);
-    const response = await answer(request);
+    const response = await answer(request, incoming.socket.remoteAddress);
     const bytes = response.body === null ? undefined : new Uint8Array(await response.arrayBuffer());
     if (isBodyComing(incoming)) await clock.sleep(0);
     // The client left: there is nobody to answer.

@@ -205,6 +205,18 @@ describe('R-9 the protocol', () => {
         '5. The sealed road',
         `${limits.DERIVE_BODY_BYTES_MAX / 1_024} KiB for a derivation, ${limits.SIGN_CERT_BODY_BYTES_MAX / 1_024} KiB for a certificate, counted while streaming, ${seconds(limits.REQUEST_BODY_MS_MAX)}`,
       ],
+      ['5. The sealed road', `${limits.REQUESTS_PER_WALLET_MAX} requests of a wallet and ${grouped(limits.REQUESTS_IN_WORK_MAX)} of all`],
+      ['5. The sealed road', `a certificate as ${limits.CERTIFICATE_REQUESTS}. Each full ${limits.BYTES_PER_REQUEST / 1_024} KiB`],
+      ['5. The sealed road', `each ${limits.BATCH_OPERATIONS_PER_REQUEST} operations of a batch`],
+      ['5. The sealed road', `its first ${limits.ADDRESS_IPV6_BITS} bits`],
+      ['5. The sealed road', `has ${grouped(limits.ADDRESS_REQUESTS_PER_SECOND)}/s, burst ${grouped(limits.ADDRESS_REQUESTS_BURST)}`],
+      ['5. The sealed road', `to \`/kms\` or \`/sync\` as ${limits.ADDRESS_PROOF_REQUESTS}, given back`],
+      ['5. The sealed road', `still coming ${limits.HELLOS_READ_MAX} are kept`],
+      [
+        '5. The sealed road',
+        `${limits.FRAMES_PER_SESSION_BYTES_MAX / 1_048_576} MiB of a session and ${limits.FRAMES_TOTAL_BYTES_MAX / 1_048_576} MiB of all`,
+      ],
+      ['5. The sealed road', `up to a depth of ${limits.JSON_DEPTH_MAX}`],
       ['5. The sealed road', `reused for ${seconds(limits.CALLER_CACHE_MS)}; "unknown wallet" for ${seconds(limits.UNKNOWN_CACHE_MS)}`],
       ['5. The sealed road', `share ${limits.UNKNOWN_WALLETS_PER_SECOND}/s, burst ${limits.UNKNOWN_WALLETS_BURST}`],
       ['5. The sealed road', `\`${grouped(limits.CALLER_CACHE_MS)} ms + tickMs + headAgeMaxMs\``],
@@ -257,6 +269,7 @@ describe('R-9 operations', () => {
         .flatMap(([field = '']) => codesIn(field))
         .toSorted(),
     ).toEqual(fields.toSorted());
+    expect(operations).toContain(`at most ${limits.TRUSTED_PROXIES_MAX}, none wider than /${limits.TRUSTED_PROXY_BITS_MIN}`);
   });
 
   it('list every setting and every exit code of the binary', () => {
@@ -278,6 +291,7 @@ describe('R-9 operations', () => {
       `${limits.HTTP_HEADERS_BYTES_MAX / 1_024} KiB of headers, in ${limits.HTTP_HEADERS_MS_MAX / 1_000} s`,
       `${limits.HTTP_REQUEST_MS_MAX / 1_000} s for a whole request; ${limits.HTTP_EXCHANGE_MS_MAX / 1_000} s from a request`,
       `did not answer for ${limits.BOOT_MS_MAX / 1_000} s`,
+      `${limits.REQUESTS_IN_WORK_MAX.toLocaleString('en')} requests at once, ${limits.REQUESTS_PER_WALLET_MAX} of one wallet`,
       `requests are answered, ${limits.STOP_MS_MAX / 1_000} s at most`,
       `${limits.RELEASE_CONFIRMATION_BLOCKS_MIN} confirmations or more, a head of ${limits.RELEASE_HEAD_AGE_MS_MAX / 60_000} minutes or less`,
     ];

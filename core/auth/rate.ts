@@ -12,21 +12,31 @@ export interface RateBounds {
 }
 
 export interface Rate {
-  /** Takes one token. False when the bucket is empty. */
-  take(key: string): boolean;
+  /** Takes so many tokens, one by default. False, and nothing taken, when the bucket has fewer. */
+  take(key: string, tokens?: number): boolean;
+  /** Gives back what was taken. */
+  giveBack(key: string, tokens: number): void;
 }
 
 export function createRate(clock: Clock, bounds: RateBounds): Rate {
   const buckets = new LRUCache<string, { tokens: number; atMs: number }>({ max: bounds.keysMax });
+
+  function tokensNow(key: string, nowMs: number): number {
+    const { tokens, atMs } = buckets.get(key) ?? { tokens: bounds.burst, atMs: nowMs };
+    return Math.min(bounds.burst, tokens + ((nowMs - atMs) / 1_000) * bounds.perSecond);
+  }
+
   return {
-    take(key) {
+    take(key, tokens = 1) {
       const nowMs = clock.elapsedMs();
-      const bucket = buckets.get(key) ?? { tokens: bounds.burst, atMs: nowMs };
-      const refill = ((nowMs - bucket.atMs) / 1_000) * bounds.perSecond;
-      const tokens = Math.min(bounds.burst, bucket.tokens + refill);
-      const granted = tokens >= 1;
-      buckets.set(key, { tokens: granted ? tokens - 1 : tokens, atMs: nowMs });
+      const left = tokensNow(key, nowMs);
+      const granted = left >= tokens;
+      buckets.set(key, { tokens: granted ? left - tokens : left, atMs: nowMs });
       return granted;
+    },
+    giveBack(key, tokens) {
+      const nowMs = clock.elapsedMs();
+      buckets.set(key, { tokens: Math.min(bounds.burst, tokensNow(key, nowMs) + tokens), atMs: nowMs });
     },
   };
 }

@@ -34,7 +34,7 @@ async function freeApi(): Promise<(request: Request) => Promise<Response>> {
     box: { ...kms.box, open: () => Promise.resolve('{"path":"bench"}'), seal: () => Promise.resolve(sealed) },
     // The first byte of a signature says whose it is.
     recover: (_text, signature) => wallets[(signature[0] as number) % APPS],
-    callerRate: { take: () => true },
+    callerRate: { take: () => true, giveBack: () => undefined },
   };
   return createApi(free);
 }

@@ -155,6 +155,7 @@ export const profile: NetworkProfile = {
   peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.nova.example'] },
   platformProof: 'accept',
   trustDomain: 'kms.nova.example',
+  trustedProxies: [],
 };
 
 /** What `clusterView` and `callerView` answer, in the words of the ABI. */

@@ -1,3 +1,4 @@
+import { TRUSTED_PROXIES_MAX } from '../../core/limits.ts';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../core/config.ts';
 import { parseProfile } from '../../core/networks.ts';
@@ -16,6 +17,7 @@ const written = {
   peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.nova.example'] },
   platformProof: 'accept',
   trustDomain: 'kms.nova.example',
+  trustedProxies: [] as readonly string[],
 };
 const FIELDS = Object.keys(written) as (keyof typeof written)[];
 
@@ -28,7 +30,7 @@ describe('a network profile', () => {
     expect(() => parseProfile(rest)).toThrow(field);
   });
   it.each([...FIELDS])('is refused when %s is null, an empty text or an object', (field) => {
-    for (const value of [null, '', {}, [], true]) expect(() => parseProfile({ ...written, [field]: value })).toThrow(field);
+    for (const value of [null, '', {}, ['x'], true]) expect(() => parseProfile({ ...written, [field]: value })).toThrow(field);
   });
   it.each(['rpcUrl', 'simulation', 'Name', '__proto__', 'constructor'])('S-L1 is refused with the unknown field %s', (field) => {
     expect(() => parseProfile(JSON.parse(JSON.stringify(written).replace('{', `{"${field}":1,`)))).toThrow(`unknown field ${field}`);
@@ -48,6 +50,25 @@ describe('a network profile', () => {
       'trustDomain',
       ['a', 'kms.nova-1_x.example', 'a'.repeat(255)],
       ['a'.repeat(256), 'Kms.example', 'a/b', 'a:1', 'spiffe://a', 'é', 'a%41', 'a\n'],
+    ],
+    [
+      'trustedProxies',
+      [
+        [],
+        ['10.0.0.0/8', '127.0.0.1/32', '2001:db8::/32', 'fd00::/8', '::1/128'],
+        Array.from({ length: TRUSTED_PROXIES_MAX }, (_, index) => `10.0.0.${index}/32`),
+      ],
+      [
+        ['0.0.0.0/0'],
+        ['::/0'],
+        ['8.0.0.0/7'],
+        ['fc00::/7'],
+        ['10.0.0.1/8'],
+        ['10.0.0.1'],
+        ['proxy.example/32'],
+        ['10.0.0.0/8', 1],
+        Array.from({ length: TRUSTED_PROXIES_MAX + 1 }, (_, index) => `10.0.0.${index}/32`),
+      ],
     ],
   ])('takes %s at its bounds and not beyond', (field, good, odd) => {
     for (const value of good) expect(() => parseProfile({ ...written, [field]: value })).not.toThrow();

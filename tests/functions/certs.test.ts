@@ -3,10 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createApi } from '../../functions/api.ts';
 import { signCertificate } from '../../functions/certs.ts';
-import { CERTIFICATES_BURST } from '../../core/limits.ts';
-import { csrOf, ecSigning } from '../core/ca/fixtures.ts';
-import { createCluster, reasonOf, signerNamed, STATES } from '../core/fakes.ts';
-import type { Caller } from '../../core/auth/standing.ts';
+import { CALLER_REQUESTS_BURST, CERTIFICATE_REQUESTS } from '../../core/limits.ts';
+import { createCluster, STATES } from '../core/fakes.ts';
 import type { TestCluster, TestNode } from '../core/fakes.ts';
 
 let cluster: TestCluster;
@@ -54,20 +52,9 @@ describe('the trust bundle', () => {
   });
 });
 
-describe('certificates of one app', () => {
-  it('are bounded in number for a while, and those of another are not touched', async () => {
-    cluster.chain.openNext();
-    await activated(0n);
-    const [{ kms }] = cluster.nodes as [TestNode];
-    const csr = Buffer.from(csrOf(ecSigning('P-256'))).toString('base64');
-    const ask = (name: string) => {
-      const { wallet } = signerNamed(name);
-      const caller = { wallet, appId: 9n, instanceId: 21n, blockNumber: 7 } as unknown as Caller;
-      return reasonOf(() => signCertificate.work(kms, caller, { csr, ttl_seconds: 600 }, { take: () => true, leftMs: () => 0 }));
-    };
-    for (let issued = 0; issued < CERTIFICATES_BURST; issued += 1) expect(ask('busy')).toBe('none');
-    expect([ask('busy'), ask('another')]).toEqual(['rate_limited', 'none']);
-    cluster.clock.advance(1_000);
-    expect(ask('busy')).toBe('none');
+describe('a certificate', () => {
+  it('counts as so many requests of its app’s rate that it has its share of the node, and no more', () => {
+    expect(signCertificate.countsAs).toBe(CERTIFICATE_REQUESTS);
+    expect(CALLER_REQUESTS_BURST / CERTIFICATE_REQUESTS).toBe(40);
   });
 });

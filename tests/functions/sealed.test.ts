@@ -1,7 +1,18 @@
 /** The road of a signed request in process, by a clock and ports that the test holds: what is signed, and what costs nothing. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createApi } from '../../functions/api.ts';
-import { CALLER_REQUESTS_BURST, DERIVE_BODY_BYTES_MAX, REQUEST_MS_MAX, SIGNATURE_AHEAD_MAX_MS, SIGNING_MS_MAX } from '../../core/limits.ts';
+import {
+  BYTES_PER_REQUEST,
+  CALLER_REQUESTS_BURST,
+  CERTIFICATE_REQUESTS,
+  DATA_BODY_BYTES_MAX,
+  DERIVE_BODY_BYTES_MAX,
+  REQUEST_MS_MAX,
+  REQUESTS_IN_WORK_MAX,
+  REQUESTS_PER_WALLET_MAX,
+  SIGNATURE_AHEAD_MAX_MS,
+  SIGNING_MS_MAX,
+} from '../../core/limits.ts';
 import { contentDigestOf } from '../../core/crypto/digest.ts';
 import { parseHex, utf8 } from '../../core/wire/bytes.ts';
 import { encodeRequestInput, encodeSignature, requestBase } from '../../core/wire/httpsig.ts';
@@ -48,17 +59,17 @@ function envelope(): string {
   });
 }
 
-function signed(body: string | ReadableStream<Uint8Array>, text: string, nonce = `n-${(sent += 1)}`, ageS = 0): Request {
+function signed(body: string | ReadableStream<Uint8Array>, text: string, nonce = `n-${(sent += 1)}`, ageS = 0, path = PATH): Request {
   const created = Math.floor(cluster.clock.nowMs() / 1_000) - ageS;
   const components = ['@method', '@authority', '@path', 'content-digest'];
   const keyId = { chainId: profile.chainId, wallet: app.wallet };
   const input = encodeRequestInput(components, { created, expires: created + 60, nonce, keyId });
   const headers = new Headers({ 'content-type': 'application/json', 'content-digest': contentDigestOf(utf8(text)) });
-  const target = { method: 'POST', authority: new URL(node.origin).host, path: PATH, query: '', headers };
+  const target = { method: 'POST', authority: new URL(node.origin).host, path, query: '', headers };
   const signature = app.signNow(requestBase(target, components, input) ?? '');
   headers.set('signature-input', `eth=${input}`);
   headers.set('signature', `eth=${encodeSignature(parseHex(signature) as Uint8Array)}`);
-  return new Request(`http://whoever${PATH}`, { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
+  return new Request(`http://whoever${path}`, { method: 'POST', headers, body, duplex: 'half' } as RequestInit);
 }
 
 async function outcome(answer: Promise<Response>): Promise<[status: number, reason: string | undefined, isSigned: boolean]> {
@@ -121,6 +132,49 @@ describe('a signed request', () => {
     cluster.clock.advance(1_000);
     expect(await outcome(api(signed(text, text, 'again')))).toEqual([200, undefined, true]);
   });
+
+  it.each([
+    ['a derivation', PATH, undefined, 1],
+    ['a certificate', '/kms/sign_cert', 0, CERTIFICATE_REQUESTS],
+    ['a small batch', '/kms/data/batch', BYTES_PER_REQUEST - 1, 1],
+    ['a batch that is a little larger', '/kms/data/batch', BYTES_PER_REQUEST, 2],
+    ['the largest batch', '/kms/data/batch', DATA_BODY_BYTES_MAX, 1 + DATA_BODY_BYTES_MAX / BYTES_PER_REQUEST],
+    ['a batch that claims to be larger than any', '/kms/data/batch', 999_999_999, 1 + DATA_BODY_BYTES_MAX / BYTES_PER_REQUEST],
+    ['a batch of unsaid length', '/kms/data/batch', undefined, 1 + DATA_BODY_BYTES_MAX / BYTES_PER_REQUEST],
+  ])('counts by what it costs: %s', async (_what, path, bytes, cost) => {
+    const text = envelope();
+    const taken: (number | undefined)[] = [];
+    api = createApi({ ...kms, callerRate: { ...kms.callerRate, take: (_wallet, tokens) => (taken.push(tokens), false) } });
+    const request = signed(text, text, undefined, 0, path);
+    if (bytes !== undefined) request.headers.set('content-length', String(bytes));
+    expect(await outcome(api(request))).toEqual([429, 'rate_limited', false]);
+    expect(taken).toEqual([cost]);
+  });
+
+  it.each([
+    ['its app has', REQUESTS_PER_WALLET_MAX, (_index: number) => app.wallet as string],
+    ['all together have', REQUESTS_IN_WORK_MAX, (index: number) => `app ${index % 8}`],
+  ])(
+    'is told that the node is busy when %s as many in work as may be; it costs no signature and may be sent again',
+    async (_who, max, ownerOf) => {
+      const ends: (() => void)[] = [];
+      const hold = (index: number) =>
+        void kms.requestsInWork.hold(ownerOf(index), 1, () => new Promise<void>((resolve) => void ends.push(resolve)));
+      for (let held = 0; held < max - 1; held += 1) hold(held);
+      const [text, again] = [envelope(), envelope()];
+      expect(await outcome(api(signed(text, text)))).toEqual([200, undefined, true]);
+      hold(max - 1);
+      signatures = 0;
+      const busy = await api(signed(again, again, 'again'));
+      expect([busy.status, busy.headers.get('retry-after'), signatures]).toEqual([503, '2', 0]);
+      expect(await busy.json()).toMatchObject({ reason: 'busy' });
+      for (const path of ['/health', '/ready', '/status']) expect((await api(new Request(`http://node${path}`))).status).toBe(200);
+      for (const end of ends) end();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(await outcome(api(signed(again, again, 'again')))).toEqual([200, undefined, true]);
+      expect(kms.requestsInWork.held()).toBe(0);
+    },
+  );
 
   it('is refused when its app has too many bodies under way, and taken when they are gone', async () => {
     const text = envelope();

@@ -11,7 +11,8 @@ import type { SpawnedBinary } from './kinds/binary.ts';
 import type { Odyn } from './odyn.ts';
 
 /** A profile as JSON carries it. */
-export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'novaAppRegistry'> & {
+export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'novaAppRegistry' | 'trustedProxies'> & {
+  readonly trustedProxies: readonly string[];
   readonly kmsAppId: string;
   readonly kmsRegistry: string;
   readonly novaAppRegistry: string;
@@ -32,6 +33,7 @@ export function simulatedProfile(changes: Partial<ProfileJson> = {}): ProfileJso
     peerUrls: { scheme: 'http', hosts: ['127.0.0.1'], hostSuffixes: [] },
     platformProof: 'accept',
     trustDomain: 'kms.simulation.example',
+    trustedProxies: [],
     ...changes,
   };
 }

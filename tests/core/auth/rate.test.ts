@@ -44,6 +44,14 @@ describe('a bucket', () => {
     clock.advance(500);
     expect(taken('a', 5)).toBe(1);
   });
+  it('gives several at once or none, and takes them back up to its burst', () => {
+    const { rate, taken } = make();
+    expect([rate.take('a', 2), rate.take('a', 2), rate.take('a', 1), rate.take('a', 0)]).toEqual([true, false, true, true]);
+    rate.giveBack('a', 2);
+    expect(taken('a', 5)).toBe(2);
+    rate.giveBack('a', 100);
+    expect(taken('a', 5)).toBe(3);
+  });
   it('is each key’s own', () => {
     const { taken } = make();
     taken('a', 10);

@@ -427,7 +427,7 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
     ...(['fetching_secret', 'cluster_reset'] as const),
     ...(['instance_unknown', 'instance_not_active', 'instance_not_verified', 'app_not_active', 'version_not_allowed'] as const),
     ...(['envelope_sender_mismatch', 'envelope_replayed', 'envelope_unopenable', 'epoch_unknown', 'epoch_retired'] as const),
-    ...(['validity_beyond_ca', 'rate_limited', 'replay_memory_full', 'deadline_exceeded'] as const),
+    ...(['validity_beyond_ca', 'rate_limited', 'busy', 'replay_memory_full', 'deadline_exceeded'] as const),
     ...(['odyn_unavailable', 'chain_unavailable', 'internal'] as const),
     // Of one operation, these stand inside a sealed answer (`kv.test.ts`).
     ...(['key_not_found', 'version_conflict', 'quota_exceeded', 'tombstones_full', 'store_full', 'answer_too_large'] as const),

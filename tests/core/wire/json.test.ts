@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { JSON_DEPTH_MAX } from '../../../core/limits.ts';
 import { canonicalJson, parseJsonObject, unknownMember } from '../../../core/wire/json.ts';
 import type { Json } from '../../../core/wire/json.ts';
 
@@ -41,9 +42,27 @@ describe('an object from outside', () => {
   it('names __proto__ among its unknown members', () =>
     expect(unknownMember(parseJsonObject('{"a":1,"__proto__":2}') ?? {}, ['a'])).toBe('__proto__'));
   it('has no unknown member when it has known ones only', () => expect(unknownMember({ a: 1 }, ['a', 'b'])).toBeUndefined());
-  it('is refused or read at a depth of 100,000, and never takes the process down', () => {
-    const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
-    expect(parseJsonObject(deep)).toBeDefined();
-    expect(parseJsonObject(deep.slice(0, -2))).toBeUndefined();
+  const nested = (depth: number, open = '[', close = ']') => `{"a":${open.repeat(depth - 1)}1${close.repeat(depth - 1)}}`;
+  it.each([1, 2, JSON_DEPTH_MAX - 1, JSON_DEPTH_MAX])('is read at a depth of %i', (depth) => {
+    expect(parseJsonObject(nested(depth))).toBeDefined();
+    expect(parseJsonObject(nested(depth, '{"b":', '}'))).toBeDefined();
   });
+  it.each([JSON_DEPTH_MAX + 1, 10_000, 1_500_000])('is refused at a depth of %i, before anything is built of it', (depth) => {
+    expect(parseJsonObject(nested(depth))).toBeUndefined();
+    expect(parseJsonObject(nested(depth, '{"b":', '}'))).toBeUndefined();
+    expect(parseJsonObject('['.repeat(depth))).toBeUndefined();
+  });
+  it('may have any brackets in its texts, escapes or not', () => {
+    const text = `${'[{'.repeat(100)}"\\"${']}'.repeat(3)}\\`;
+    const object = { [text]: [text, { a: text }], b: '\\"[' };
+    expect(parseJsonObject(JSON.stringify(object))).toEqual(object);
+    expect(parseJsonObject(`{"a":"${'\\'.repeat(7)}${'['.repeat(100)}`)).toBeUndefined();
+  });
+  it('is judged by its depth as a parser of its own would', () =>
+    fc.assert(
+      fc.property(fc.object({ maxDepth: 6 }), (value) => {
+        const text = JSON.stringify(value);
+        expect(parseJsonObject(text)).toEqual(JSON.parse(text));
+      }),
+    ));
 });

@@ -18,7 +18,7 @@ export async function runInProcess({ profile, rpcUrl, odynUrl, port, heard }: Ru
   const node = createNode(config, write, await createWasmRecover());
   const log = createLog(write, systemClock);
   const listen = { host: '127.0.0.1', port };
-  const server = await startServer({ answer: (request) => node.fetch(request), listen, clock: systemClock, log });
+  const server = await startServer({ answer: node.fetch, listen, clock: systemClock, log });
   void runTicks({ node, tickMs: config.profile.tickMs, clock: systemClock, log, signal: ending.signal });
   return {
     port: server.address.port,
