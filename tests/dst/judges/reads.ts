@@ -42,10 +42,13 @@ export function createReads(world: World, apps: readonly App[]): Reads {
 
   function raise(boot: Boot, known: Known, by: Floor['by']): void {
     const before = floorsOf(boot).get(known.place);
-    if (!before || isLater(known, before.known)) {
-      const { incarnation } = ledger.shelf(boot);
-      floorsOf(boot).set(known.place, { known, by, incarnation });
-    }
+    const { incarnation } = ledger.shelf(boot);
+    if (before?.incarnation !== incarnation || isLater(known, before.known)) floorsOf(boot).set(known.place, { known, by, incarnation });
+  }
+
+  /** What was shown before, unless its store has forgotten everything since. */
+  function standing({ boot, floor }: Began): Floor | undefined {
+    return floor?.incarnation === ledger.shelf(boot).incarnation ? floor : undefined;
   }
 
   function idOf(floor: Floor): 'I4' | 'I5' | 'I6' {
@@ -65,7 +68,7 @@ export function createReads(world: World, apps: readonly App[]): Reads {
 
   /** A value that was read: the right app's, the one of that version, not over, and no older than what was shown before. */
   function judgeValue(began: Began, key: string, told: Fields): void {
-    const { boot, app, nodeMs, floor } = began;
+    const { boot, app, nodeMs } = began;
     const version = String(told['version']);
     const text = Buffer.from(String(told['value']), 'base64').toString();
     const value = JSON.parse(text) as { mark: string; app: number; key: string };
@@ -77,6 +80,7 @@ export function createReads(world: World, apps: readonly App[]): Reads {
     if (!known) return;
     const isOver = known.expiresAtMs !== 0 && (isExpired(known, began) || hiddenOf(boot).has(version));
     hold('I7', !isOver, () => `${boot.name} gave ${key}, which ended ${nodeMs - known.expiresAtMs} ms before`);
+    const floor = standing(began);
     const isOld = floor !== undefined && isLater(floor.known, known);
     if (floor) hold(idOf(floor), !isOld, () => `${boot.name} gave ${key} ${version} after ${floor.known.kind} ${floor.known.version}`);
     raise(boot, known, 'read');
@@ -97,13 +101,14 @@ export function createReads(world: World, apps: readonly App[]): Reads {
 
   /** Nothing was found: then nothing was there, and what was shown before has ended, or something later has. */
   function judgeAbsence(began: Began, key: string): void {
-    const { boot, app, floor } = began;
+    const { boot, app } = began;
+    const floor = standing(began);
     const place = placeOf(app.appId, key);
-    const { held: all, lastGone, incarnation } = ledger.shelf(boot);
+    const { held: all, lastGone } = ledger.shelf(boot);
     const held = all.get(place);
     if (held && held.expiresAtMs !== 0 && held.expiresAtMs <= boot.nowMs()) hiddenOf(boot).add(held.version);
     hold(floor ? idOf(floor) : 'I4', wasEmpty(began, held), () => `${boot.name} found nothing under ${key} and holds ${held?.version}`);
-    if (!floor || floor.known.kind === 'tombstone' || floor.incarnation !== incarnation) return;
+    if (!floor || floor.known.kind === 'tombstone') return;
     const after = held ?? lastGone.get(place);
     const isOver = after === floor.known && isHidden(after, began);
     const isGone = after !== undefined && (isOver || isLater(after, floor.known));
