@@ -103,7 +103,7 @@ export const FORGETTING_BUGS: readonly PlantedBug[] = [
       patch(
         CURSORS,
         'return cursor ? Math.min(heldLongAgo(cursor), heldThrough(cursor)) : 0;',
-        'return cursor ? heldThrough(cursor) : 0 * heldLongAgo(wallets);',
+        'return cursor ? heldThrough(cursor) : 0;',
       ),
     ],
     profiles: ['forget'],
