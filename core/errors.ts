@@ -116,7 +116,8 @@ export type PeerReason =
   | 'handover_not_eligible'
   | 'handover_rate_limited';
 
-export type OutboundReason = 'url_refused_outbound' | 'outbound_timeout' | 'outbound_failed' | 'outbound_too_large' | 'outbound_redirect';
+export type OutboundReason =
+  'url_refused_outbound' | 'address_refused_outbound' | 'outbound_timeout' | 'outbound_failed' | 'outbound_too_large' | 'outbound_redirect';
 
 export type Reason = UnreadyReason | ProofReason | RequestReason | PeerReason | OutboundReason;
 

@@ -262,6 +262,11 @@ export const CONFIRMATION_BLOCKS_MAX = 60;
 /** How far the head may be in our future before our clock or the chain is wrong. */
 export const HEAD_AHEAD_MAX_MS = 30 * SECOND_MS;
 
+/** Connections to one peer and to all that are kept open: a call to a peer is one after the other but for a few. */
+export const DIAL_SOCKETS_PER_PEER_MAX = 16;
+export const DIAL_SOCKETS_TOTAL_MAX = 1_024;
+/** Shorter than any server waits before it closes an idle connection. */
+export const DIAL_IDLE_MS_MAX = 4 * SECOND_MS;
 /** One call of a peer, its hello included. Who takes longer is skipped until its back-off ends. */
 export const PEER_MS_MAX = 4 * SECOND_MS;
 /** Asking one holder after the other for a secret. */

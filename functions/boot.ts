@@ -16,6 +16,7 @@ import { health } from './public.ts';
 import { notReadyReply, refusalReply } from './reply.ts';
 import type { Api } from './api.ts';
 import type { NodeConfig } from '../core/config.ts';
+import type { HostFetch } from '../core/platform/fetch.ts';
 import type { Identity, Kms } from '../core/kms.ts';
 import type { Box, Log, Recover, Signer } from '../core/ports.ts';
 
@@ -28,9 +29,15 @@ export interface Node {
   obstacle(): Refusal | undefined;
 }
 
-export function createNode(config: NodeConfig, write: (line: string) => void, recover: Recover = recoverWallet): Node {
+/** What a host does better than what every host can do. */
+export interface HostParts {
+  readonly recover?: Recover;
+  readonly dial?: HostFetch;
+}
+
+export function createNode(config: NodeConfig, write: (line: string) => void, { recover = recoverWallet, dial }: HostParts = {}): Node {
   const log = createLog(write, systemClock);
-  const fetch = createFetch(config, globalThis.fetch.bind(globalThis));
+  const fetch = createFetch(config, globalThis.fetch.bind(globalThis), dial);
   const { signer, box } = createOdyn(config.odynUrl, fetch);
   const chain = createRpc(config.rpcUrl, fetch);
   let running: { readonly kms: Kms; readonly api: Api } | undefined;

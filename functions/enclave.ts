@@ -7,7 +7,7 @@ import { createWasmRecover } from '../core/crypto/recover-wasm.ts';
 import { recoverWallet } from '../core/crypto/wallet.ts';
 import { readEnvironment } from '../core/environment.ts';
 import { CONNECTIONS_FILES_PERCENT, CONNECTIONS_MAX, STOP_MS_MAX } from '../core/limits.ts';
-import { leaveThrough } from '../core/platform/egress.ts';
+import { createDial } from '../core/platform/dial.ts';
 import { createLog, systemClock } from '../core/platform/system.ts';
 import { profileOf } from '../core/release.ts';
 import { createNode } from './boot.ts';
@@ -102,8 +102,8 @@ function connectionsMax(): number {
 }
 
 async function serve({ listen, proxyUrl, config, connectionsMax }: Settings, signal: AbortSignal): Promise<number> {
-  if (proxyUrl !== undefined) leaveThrough(proxyUrl);
-  const node = createNode(config, write, await loadRecover());
+  const dial = createDial({ hosts: config.profile.peerUrls.hosts, proxyUrl });
+  const node = createNode(config, write, { recover: await loadRecover(), dial });
   const started = await startServer({ answer: node.fetch, listen, clock: systemClock, log, connectionsMax }).catch(textOf);
   if (typeof started === 'string') return refuse(started, EXIT.listen);
   log('binary.listening', { ...started.address, connectionsMax, proxy: proxyUrl ?? null });

@@ -213,6 +213,7 @@ const table = {
   handover_rate_limited: badPeer(429, 'rate_limited', 'Too many handovers for one member.'),
 
   url_refused_outbound: internal,
+  address_refused_outbound: internal,
   outbound_timeout: internal,
   outbound_failed: internal,
   outbound_too_large: internal,

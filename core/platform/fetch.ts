@@ -8,31 +8,48 @@ import { readBounded } from '../wire/stream.ts';
 import type { NodeConfig } from '../config.ts';
 import type { Fetch } from '../ports.ts';
 
-export function createFetch(config: NodeConfig, hostFetch: typeof fetch): Fetch {
+/** What a host makes of one call. It follows no redirect and ends when the signal does. */
+export type HostFetch = (url: string, call: HostCall) => Promise<HostAnswer>;
+
+export interface HostCall {
+  readonly method: string;
+  readonly redirect: 'manual';
+  readonly signal: AbortSignal;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+}
+
+export type HostAnswer = Pick<Response, 'status' | 'headers' | 'body'>;
+
+/** `dial` reaches peers, where the process has a way of its own; whatever else there is lies on loopback. */
+export function createFetch(config: NodeConfig, hostFetch: HostFetch, dial: HostFetch = hostFetch): Fetch {
   const own = new Set([config.odynUrl, config.rpcUrl]);
 
-  function check(url: string): void {
+  function wayTo(url: string): HostFetch {
     const origin = URL.canParse(url) ? new URL(url).origin : undefined;
     if (origin === undefined || (!own.has(origin) && peerOrigin(origin, config.profile.peerUrls) !== origin)) {
       throw new Refusal('url_refused_outbound', origin ?? 'no URL');
     }
+    return own.has(origin) ? hostFetch : dial;
   }
 
   return async (request, { timeoutMs, bodyBytesMax, signal: ended }) => {
-    check(request.url);
+    const way = wayTo(request.url);
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = ended ? AbortSignal.any([timeout, ended]) : timeout;
     try {
       const { method, headers, body } = request;
-      const answer = await hostFetch(request.url, {
+      const answer = await way(request.url, {
         method,
         redirect: 'manual',
         signal,
-        ...(headers && { headers }),
+        ...(headers && { headers: { ...headers } }),
         ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
       });
-      if (answer.status >= 300 && answer.status < 400)
+      if (answer.status >= 300 && answer.status < 400) {
+        await answer.body?.cancel();
         throw new Refusal('outbound_redirect', `${request.method} answered ${answer.status}`);
+      }
       const bytes = await readBounded(answer.body, bodyBytesMax);
       if (!bytes) throw new Refusal('outbound_too_large', `over ${bodyBytesMax} bytes`);
       return { status: answer.status, headers: answer.headers, body: bytes };

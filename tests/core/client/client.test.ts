@@ -432,7 +432,14 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
     // Of one operation, these stand inside a sealed answer (`kv.test.ts`).
     ...(['key_not_found', 'version_conflict', 'quota_exceeded', 'tombstones_full', 'store_full', 'answer_too_large'] as const),
     ...(['clock_unusable', 'data_catching_up'] as const),
-    ...(['url_refused_outbound', 'outbound_timeout', 'outbound_failed', 'outbound_too_large', 'outbound_redirect'] as const),
+    ...([
+      'url_refused_outbound',
+      'address_refused_outbound',
+      'outbound_timeout',
+      'outbound_failed',
+      'outbound_too_large',
+      'outbound_redirect',
+    ] as const),
   ],
   /** Said to peers only. */
   peer: [

@@ -2,6 +2,7 @@
 import { parseConfig } from '../../../core/config.ts';
 import { createWasmRecover } from '../../../core/crypto/recover-wasm.ts';
 import { STOP_MS_MAX } from '../../../core/limits.ts';
+import { createDial } from '../../../core/platform/dial.ts';
 import { createLog, systemClock } from '../../../core/platform/system.ts';
 import { createNode } from '../../../functions/boot.ts';
 import { startServer } from '../../../functions/server.ts';
@@ -15,7 +16,10 @@ export async function runInProcess({ profile, rpcUrl, odynUrl, port, heard }: Ru
   const write = (line: string): void => {
     if (!ending.signal.aborted) heard(line);
   };
-  const node = createNode(config, write, await createWasmRecover());
+  const node = createNode(config, write, {
+    recover: await createWasmRecover(),
+    dial: createDial({ hosts: config.profile.peerUrls.hosts }),
+  });
   const log = createLog(write, systemClock);
   const listen = { host: '127.0.0.1', port };
   const server = await startServer({ answer: node.fetch, listen, clock: systemClock, log });
