@@ -3,6 +3,7 @@
  * public identifiers; no event has a place for a key, a plaintext, a signature or a request body.
  */
 import type { Epoch, Hash, Wallet } from './identity.ts';
+import type { AuditRecord } from './audit-kinds.ts';
 import type { Reason } from './errors.ts';
 
 export interface EventFields {
@@ -41,6 +42,7 @@ export interface EventFields {
   'replication.failed': { reason: Reason; detail: string };
   'data.ready': { members: number };
   'data.forgotten': { members: number };
+  'audit.recorded': { record: AuditRecord };
   'request.refused': { requestId: string; route: string; reason: Reason; detail: string };
   'request.failed': { requestId: string; route: string; detail: string };
 }
@@ -85,6 +87,7 @@ export const EVENT_LEVELS = {
   'replication.failed': 'warn',
   'data.ready': 'info',
   'data.forgotten': 'warn',
+  'audit.recorded': 'info',
   'request.refused': 'info',
   'request.failed': 'error',
 } as const satisfies Record<EventName, Level>;

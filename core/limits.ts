@@ -380,6 +380,20 @@ export const LOG_FIELD_CHARS_MAX = 300;
 /** Refusals written to the log: a flood of bad requests cannot fill a disk. */
 export const LOGGED_REFUSALS_PER_SECOND = 20;
 export const LOGGED_REFUSALS_BURST = 100;
+/** The audit trail in memory: minutes of a busy node, months of a quiet one. Each record costs about 350 bytes; the log keeps the rest. */
+export const AUDIT_RECORDS_MAX = 40_000;
+export const AUDIT_BYTES_MAX = 12 * MIB;
+/** Refusals of one reason are told with the first, and once more after this time: a flood of them takes no room from what matters. */
+export const AUDIT_PERIOD_MS = MINUTE_MS;
+/** Records in one answer, and their bytes. */
+export const AUDIT_PAGE_RECORDS_MAX = 10_000;
+export const AUDIT_PAGE_BYTES_MAX = MIB;
+/** A person with a program, or a collector: each answer costs up to two signatures. */
+export const OPERATOR_REQUESTS_PER_SECOND = 5;
+export const OPERATOR_REQUESTS_BURST = 20;
+/** How long the owner of the registry is believed to be who it was: a new one waits so long, and the old one counts so long. */
+export const OWNER_CACHE_MS = 3 * SECOND_MS;
+
 /** Log lines for what one member sends that does not verify. */
 export const LOGGED_LIES_PER_SECOND = 0.1;
 export const LOGGED_LIES_BURST = 3;

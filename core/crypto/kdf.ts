@@ -8,7 +8,7 @@ import type { AppId, Epoch, Hash } from '../identity.ts';
 export const SECRET_BYTES = 32;
 
 /** What internal keys are for. Apps cannot name these: they live under a salt of their own. */
-export type InternalPurpose = 'ca' | 'data';
+export type InternalPurpose = 'audit' | 'ca' | 'data';
 
 export interface AppDerivation {
   readonly appId: AppId;

@@ -5,10 +5,12 @@
 import { LRUCache } from 'lru-cache';
 import { AEAD_KEY_BYTES } from './aead.ts';
 import { caPublicKey, signAsCa } from './ca-key.ts';
+import { hmacSha256 } from './hmac.ts';
 import { deriveAppKey, deriveInternalKey, secretHash, SECRET_BYTES } from './kdf.ts';
 import type { AppDerivation } from './kdf.ts';
 import { assert } from '../errors.ts';
 import { CANDIDATES_PER_EPOCH_MAX, DATA_KEYS_CACHED_MAX } from '../limits.ts';
+import { utf8 } from '../wire/bytes.ts';
 import type { AppId, Epoch, Hash } from '../identity.ts';
 
 /** What the confirmed chain says of one epoch, as far as its secret is concerned. */
@@ -49,23 +51,25 @@ export interface Vault {
   recordKey(appId: AppId, epoch: Epoch): Uint8Array | undefined;
   /** 32 bytes, likewise: what members compare their stores under. `undefined` when the epoch's secret is not held. */
   digestKey(epoch: Epoch): Uint8Array | undefined;
+  /** 32 bytes that stand for the name of an app's key in audit trails. `undefined` when the epoch's secret is not held. */
+  auditName(appId: AppId, name: string, epoch: Epoch): Uint8Array | undefined;
   /** The public half of the epoch's CA key (65 bytes, 0x04 first). `undefined` unless the secret with exactly that hash is held. */
   caPublicKey(epoch: Epoch, hash: Hash): Uint8Array | undefined;
   /** The signature of the epoch's CA (DER), the same for the same message. `undefined` unless that very secret is held. */
   signAsCa(epoch: Epoch, hash: Hash, message: Uint8Array): Uint8Array | undefined;
 }
 
-/** The data keys derived so far live and die with their secret. */
+/** The internal keys derived so far live and die with their secret. */
 interface Held {
   readonly hash: Hash;
   readonly secret: Uint8Array;
-  readonly dataKeys: LRUCache<string, Uint8Array>;
+  readonly internalKeys: LRUCache<string, Uint8Array>;
 }
 
 /** `clear` disposes of every key, which zeroes it. */
 function wipe(held: Held | undefined): void {
   held?.secret.fill(0);
-  held?.dataKeys.clear();
+  held?.internalKeys.clear();
 }
 
 export function createVault(): Vault {
@@ -95,7 +99,7 @@ export function createVault(): Vault {
     secrets.set(epoch, {
       hash,
       secret: secret.slice(),
-      dataKeys: new LRUCache({ max: DATA_KEYS_CACHED_MAX, dispose: (key) => void key.fill(0) }),
+      internalKeys: new LRUCache({ max: DATA_KEYS_CACHED_MAX, dispose: (key) => void key.fill(0) }),
     });
     return true;
   }
@@ -139,13 +143,13 @@ export function createVault(): Vault {
     }
   }
 
-  function dataKey(epoch: Epoch, use: string): Uint8Array | undefined {
+  function internalKey(epoch: Epoch, purpose: 'audit' | 'data', use: string): Uint8Array | undefined {
     const held = secrets.get(epoch);
     if (!held) return undefined;
-    const known = held.dataKeys.get(use);
+    const known = held.internalKeys.get(`${purpose}:${use}`);
     if (known) return known;
-    const key = deriveInternalKey(held.secret, 'data', epoch, AEAD_KEY_BYTES, use);
-    held.dataKeys.set(use, key);
+    const key = deriveInternalKey(held.secret, purpose, epoch, AEAD_KEY_BYTES, use);
+    held.internalKeys.set(`${purpose}:${use}`, key);
     return key;
   }
 
@@ -169,8 +173,12 @@ export function createVault(): Vault {
       const held = secrets.get(derivation.epoch);
       return held && deriveAppKey(held.secret, derivation);
     },
-    recordKey: (appId, epoch) => dataKey(epoch, `record:${appId}`),
-    digestKey: (epoch) => dataKey(epoch, 'digest'),
+    recordKey: (appId, epoch) => internalKey(epoch, 'data', `record:${appId}`),
+    digestKey: (epoch) => internalKey(epoch, 'data', 'digest'),
+    auditName(appId, name, epoch) {
+      const key = internalKey(epoch, 'audit', 'name');
+      return key && hmacSha256(key, utf8(`${appId}:${name}`));
+    },
     caPublicKey(epoch, hash) {
       const secret = exactly(epoch, hash);
       return secret && caPublicKey(secret, epoch);

@@ -1,8 +1,16 @@
 /**
- * The texts that wallets sign, byte for byte (`docs/protocol.md` clauses 3, 7.2 and 8.1). All are EIP-191 personal messages.
+ * The texts that wallets sign, byte for byte (`docs/protocol.md` clauses 3, 7.2, 8.1 and 14.3). All are EIP-191 personal messages.
  * `nonce`, `timestamp` and `clientSignature` go in exactly as the header carried them.
  */
 import type { Epoch, Hash, Wallet } from '../identity.ts';
+
+/** Where an audit trail ends; `incarnation` and `hash` are hex. */
+export interface AuditHead {
+  readonly node: Wallet;
+  readonly incarnation: string;
+  readonly seq: number;
+  readonly hash: string;
+}
 
 export function appProofText(nonce: string, node: Wallet, timestamp: string): string {
   return `NovaKMS:AppAuth:${nonce}:${node}:${timestamp}`;
@@ -23,4 +31,9 @@ export function peerResponseText(clientSignature: string, responder: Wallet, bod
 
 export function endorsementText(chainId: number, registry: Wallet, epoch: Epoch, secretHash: Hash, validUntilBlock: number): string {
   return `NovaKMS:Endorse:${chainId}:${registry}:${epoch}:${secretHash}:${validUntilBlock}`;
+}
+
+/** Names the node and its boot, so that no head of another trail passes for this one's (clause 14.3). */
+export function auditHeadText({ node, incarnation, seq, hash }: AuditHead): string {
+  return `NovaKMS:Audit:${node}:${incarnation}:${seq}:${hash}`;
 }

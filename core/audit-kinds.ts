@@ -1,0 +1,64 @@
+/**
+ * Everything a node writes into its audit trail (`docs/protocol.md` clause 14.1): a closed list of kinds, each with its fields, as the wire
+ * has them. A field holds numbers, reasons and public identifiers; no kind has a place for a key, a value, a signature or the name of a key.
+ */
+import type { Epoch, Hash, Wallet } from './identity.ts';
+import type { Reason } from './errors.ts';
+
+/** Told with the first of a period, and once more with how many followed: whoever brings them about floods nothing. */
+export interface Counted {
+  readonly reason: Reason;
+  readonly count: number;
+  /** When the period began. */
+  readonly since_ms: number;
+}
+
+/** `name` is an HMAC (clause 14.2): the same on every node of the cluster, and nothing to guess from for anybody else. */
+export interface Named {
+  readonly app_id: string;
+  readonly name: string | null;
+  /** Under whose key the name is. */
+  readonly epoch: Epoch | null;
+  readonly version: string;
+}
+
+export interface AuditFields {
+  boot: { readonly node: Wallet; readonly incarnation: string; readonly network: string };
+  serving: { readonly epoch: Epoch; readonly block: number };
+  waiting: { readonly reason: Reason; readonly block: number | null };
+  endorsed: { readonly epoch: Epoch; readonly secret_hash: Hash; readonly valid_until_block: number };
+  secret_installed: {
+    readonly epoch: Epoch;
+    readonly secret_hash: Hash;
+    readonly source: 'candidate' | 'handover';
+    readonly peer: Wallet | null;
+  };
+  secret_wiped: { readonly epoch: Epoch; readonly why: string; readonly count: number };
+  handover_given: { readonly epoch: Epoch; readonly secret_hash: Hash; readonly peer: Wallet };
+  handover_refused: Counted & { readonly peer: Wallet };
+  certificate_issued: {
+    readonly app_id: string;
+    readonly instance_id: string;
+    readonly epoch: Epoch;
+    readonly serial: string;
+    readonly not_after_ms: number;
+  };
+  value_written: Named & { readonly bytes: number };
+  value_deleted: Named & { readonly existed: boolean };
+  /** To make room for the write of that version. */
+  value_evicted: Named;
+  data_forgotten: { readonly members: number };
+  refused: Counted;
+}
+
+export type AuditKind = keyof AuditFields;
+
+/** A record as it is hashed, sent and logged. `prev` is the hash of the record before it. */
+export type AuditRecord = {
+  readonly [Kind in AuditKind]: {
+    readonly seq: number;
+    readonly at_ms: number;
+    readonly prev: string;
+    readonly kind: Kind;
+  } & AuditFields[Kind];
+}[AuditKind];

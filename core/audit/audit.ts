@@ -1,0 +1,94 @@
+/**
+ * The audit of one node: one trail, and a line in the log for each of its records, so that whoever collects the log keeps what memory does
+ * not. What the log is told of anyway the trail hears there (`audited`); only what no event says is recorded by its own call.
+ * Synchronous: a record stands as soon as what it tells is done.
+ */
+import { AUDIT_BYTES_MAX, AUDIT_RECORDS_MAX } from '../limits.ts';
+import { hex } from '../wire/bytes.ts';
+import { createCounts } from './counts.ts';
+import { createTrail } from './trail.ts';
+import type { AuditFields, AuditKind, Named } from '../audit-kinds.ts';
+import type { EventFields, EventName } from '../events.ts';
+import type { AppId, Epoch } from '../identity.ts';
+import type { Vault } from '../crypto/vault.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { Counts } from './counts.ts';
+import type { Trail } from './trail.ts';
+
+export interface Audit extends Pick<Trail, 'kept'>, Counts {
+  /** Of this boot, hex: a trail begins with it. */
+  readonly incarnation: string;
+  record<Kind extends AuditKind>(kind: Kind, fields: AuditFields[Kind]): void;
+  /** What a record may say of an app's key. */
+  named(appId: AppId, key: string): Omit<Named, 'version'>;
+  /** What was counted and is due is told first, so that a head that is read covers it. */
+  head: Trail['head'];
+  page: Trail['page'];
+}
+
+export interface AuditDependencies {
+  readonly incarnation: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly vault: Pick<Vault, 'auditName'>;
+  /** Under which values are sealed now, once it is held. */
+  readonly epoch: () => Epoch | undefined;
+}
+
+export function createAudit({ incarnation, clock, log, vault, epoch }: AuditDependencies): Audit {
+  const trail = createTrail(clock, { recordsMax: AUDIT_RECORDS_MAX, bytesMax: AUDIT_BYTES_MAX });
+
+  function record<Kind extends AuditKind>(kind: Kind, fields: AuditFields[Kind]): void {
+    log('audit.recorded', { record: trail.append(kind, fields) });
+  }
+
+  const counts = createCounts(clock, record);
+  return {
+    incarnation,
+    record,
+    named(appId, key) {
+      const current = epoch();
+      const name = current === undefined ? undefined : vault.auditName(appId, key, current);
+      return { app_id: String(appId), name: name ? hex(name) : null, epoch: current ?? null };
+    },
+    count: counts.count,
+    settle: counts.settle,
+    head() {
+      counts.settle();
+      return trail.head();
+    },
+    page: trail.page,
+    kept: trail.kept,
+  };
+}
+
+type Heard = { readonly [Name in EventName]?: (fields: EventFields[Name]) => void };
+
+/** The log, with a trail that hears what belongs into it. */
+export function audited(log: Log, { record, count }: Audit): Log {
+  /** A node that waits says why in ever new words; the trail has the reasons. */
+  let gate = '';
+  const heard: Heard = {
+    'node.booted': ({ wallet, profile, incarnation }) => record('boot', { node: wallet, incarnation, network: profile }),
+    'node.serving': ({ epoch, block }) => {
+      gate = 'serving';
+      record('serving', { epoch, block });
+    },
+    'node.waiting': ({ reason, block }) => {
+      if (gate !== reason) record('waiting', { reason, block });
+      gate = reason;
+    },
+    'candidate.endorsed': ({ epoch, hash, validUntilBlock }) =>
+      record('endorsed', { epoch, secret_hash: hash, valid_until_block: validUntilBlock }),
+    'secret.installed': ({ epoch, hash, source, peer }) => record('secret_installed', { epoch, secret_hash: hash, source, peer }),
+    'secret.wiped': ({ epoch, why, count: times }) => record('secret_wiped', { epoch, why, count: times }),
+    'handover.given': ({ epoch, hash, peer }) => record('handover_given', { epoch, secret_hash: hash, peer }),
+    'handover.refused': ({ peer, reason }) => count('handover_refused', { peer, reason }),
+    'data.forgotten': ({ members }) => record('data_forgotten', { members }),
+  };
+  return (event, fields) => {
+    log(event, fields);
+    const hear: ((fields: EventFields[typeof event]) => void) | undefined = heard[event];
+    hear?.(fields);
+  };
+}
