@@ -45,7 +45,8 @@ export type ProofReason =
   | 'instance_not_active'
   | 'instance_not_verified'
   | 'app_not_active'
-  | 'version_not_allowed';
+  | 'version_not_allowed'
+  | 'operator_unknown';
 
 export type RequestReason =
   | 'not_found'
@@ -87,6 +88,7 @@ export type RequestReason =
   | 'when_full_malformed'
   | 'prefix_malformed'
   | 'limit_malformed'
+  | 'from_malformed'
   | 'cursor_malformed'
   | 'operations_malformed'
   | 'answer_too_large'

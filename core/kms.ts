@@ -2,9 +2,11 @@
  * One node: wires the rooms and nothing else. Everything it makes lives in this closure, so any number of nodes run in one
  * process without seeing each other.
  */
+import { audited, createAudit } from './audit/audit.ts';
 import { createAuthorizer } from './auth/caller.ts';
 import { createBudget } from './auth/budget.ts';
 import { createNonces } from './auth/nonces.ts';
+import { createOperators } from './auth/operators.ts';
 import { createRate } from './auth/rate.ts';
 import { createReplays } from './auth/replays.ts';
 import { createCa } from './ca/issuer.ts';
@@ -26,9 +28,11 @@ import { Refusal } from './errors.ts';
 import * as limits from './limits.ts';
 import { createStore } from './store/store.ts';
 import { hex } from './wire/bytes.ts';
+import type { Audit } from './audit/audit.ts';
 import type { Authorizer } from './auth/caller.ts';
 import type { Budget } from './auth/budget.ts';
 import type { Nonces } from './auth/nonces.ts';
+import type { Operators } from './auth/operators.ts';
 import type { Rate } from './auth/rate.ts';
 import type { Replays } from './auth/replays.ts';
 import type { Ca } from './ca/issuer.ts';
@@ -77,6 +81,9 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly callerRate: Rate;
   readonly requestsInWork: Budget;
   readonly bodiesInFlight: Budget;
+  readonly audit: Audit;
+  readonly operators: Operators;
+  readonly operatorRate: Rate;
   readonly usedNonces: Replays;
   readonly usedSignatures: Replays;
   readonly usedEnvelopes: Replays;
@@ -88,12 +95,15 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
 }
 
 export function createKms(dependencies: KmsDependencies): Kms {
-  const { chain, fetch, ...ports } = dependencies;
-  const { identity, profile, clock, random, signer, recover, box, log } = ports;
+  const { chain, fetch, ...given } = dependencies;
+  const { identity, profile, clock, random, signer, recover, box } = given;
   const bootedAtElapsedMs = clock.elapsedMs();
   const incarnation = random.bytes(INCARNATION_BYTES);
   const view = createChainView({ chain, clock, profile });
   const vault = createVault();
+  const audit = createAudit({ incarnation: hex(incarnation), clock, log: given.log, vault, epoch: dataKeys(vault, view).current });
+  const log = audited(given.log, audit);
+  const ports = { ...given, log };
   const nonces = createNonces({ clock, random });
   const endorsements = createEndorsements({ recover, profile });
   const gossip = createGossip({ view, endorsements, clock, log });
@@ -140,6 +150,8 @@ export function createKms(dependencies: KmsDependencies): Kms {
     vault,
     ca: createCa({ vault, trustDomain: profile.trustDomain, random, clock }),
     nonces,
+    audit,
+    operators: createOperators({ self: identity.wallet, chain, view, clock, profile }),
     authorizer: createAuthorizer({ chain, view, clock, profile }),
     ...createCallerMemories(clock),
     admission,
@@ -198,7 +210,7 @@ function dataKeys(vault: Vault, view: ChainView): DataKeys {
 /** What is remembered of callers: how often they ask, and what they used up. */
 function createCallerMemories(
   clock: Clock,
-): Pick<Kms, 'callerRate' | 'requestsInWork' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
+): Pick<Kms, 'callerRate' | 'operatorRate' | 'requestsInWork' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
   return {
     callerRate: createRate(clock, {
       perSecond: limits.CALLER_REQUESTS_PER_SECOND,
@@ -207,6 +219,11 @@ function createCallerMemories(
     }),
     requestsInWork: createBudget({ perOwnerMax: limits.REQUESTS_PER_WALLET_MAX, totalMax: limits.REQUESTS_IN_WORK_MAX }),
     bodiesInFlight: createBudget({ perOwnerMax: limits.BODIES_PER_WALLET_BYTES_MAX, totalMax: limits.BODIES_TOTAL_BYTES_MAX }),
+    operatorRate: createRate(clock, {
+      perSecond: limits.OPERATOR_REQUESTS_PER_SECOND,
+      burst: limits.OPERATOR_REQUESTS_BURST,
+      keysMax: limits.CALLERS_CACHED_MAX,
+    }),
     usedNonces: createReplays(clock, {
       lifetimeMs: limits.NONCE_LIFETIME_MS + 2 * limits.NONCE_AHEAD_MAX_MS,
       perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,

@@ -7,11 +7,14 @@ import { createRate } from '../core/auth/rate.ts';
 import { Refusal } from '../core/errors.ts';
 import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
 import { hex } from '../core/wire/bytes.ts';
+import { auditHead, auditPage } from './audit.ts';
 import { caBundle, signCertificate } from './certs.ts';
 import { batch, get, list, put, remove } from './data.ts';
 import { DATA_PATH } from './data-requests.ts';
 import { derive } from './derive.ts';
 import { metrics } from './metrics.ts';
+import { operatorStatus } from './operator-status.ts';
+import { forOperators } from './operators.ts';
 import { health, index, nodes, nonce, ready, status } from './public.ts';
 import { refusalReply } from './reply.ts';
 import { sealed } from './sealed.ts';
@@ -45,6 +48,9 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/kms/data/batch': { GET: sealed(kms, get), POST: sealed(kms, batch) },
     '/kms/data/*': { GET: sealed(kms, get) },
     '/metrics': { GET: () => metrics(kms) },
+    '/audit': { GET: forOperators(kms, auditPage) },
+    '/audit/head': { GET: forOperators(kms, auditHead) },
+    '/operator/status': { GET: forOperators(kms, operatorStatus) },
     '/sync': { POST: sync(kms) },
   };
 }
@@ -62,6 +68,7 @@ export function createApi(kms: Kms): Api {
 
   function refuse(request: Request, requestId: string, error: unknown): Response {
     const route = `${request.method} ${new URL(request.url).pathname}`;
+    kms.audit.count('refused', { reason: error instanceof Refusal ? error.reason : 'internal' });
     if (!(error instanceof Refusal)) {
       kms.log('request.failed', {
         requestId,

@@ -74,6 +74,7 @@ export function createNode(config: NodeConfig, write: (line: string) => void, { 
     fetch: answer,
     async tick() {
       if (!running) await boot();
+      running?.kms.audit.settle();
       if (running) await Promise.all([running.kms.admission.tick(), running.kms.replication.tick()]);
     },
     async idle(msMax) {

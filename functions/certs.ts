@@ -24,6 +24,13 @@ const work: Work<JsonObject> = (kms, caller, request) => {
   if (!csr) throw new Refusal('csr_malformed', 'not base64');
   const subject = { appId: caller.appId, instanceId: caller.instanceId };
   const { leaf, ca, serial, validity } = kms.ca.issue({ subject, csr, lifeMs, epoch: activeEpoch(kms) });
+  kms.audit.record('certificate_issued', {
+    app_id: String(caller.appId),
+    instance_id: String(caller.instanceId),
+    epoch: ca.epoch,
+    serial,
+    not_after_ms: validity.notAfterMs,
+  });
   const [certificate, authority] = [certificatePem(leaf), certificatePem(ca.der)];
   const body = {
     certificate: base64(utf8(certificate)),

@@ -102,6 +102,8 @@ function perform(kms: Kms, caller: Caller, operation: Operation, room: Room): Do
       const { key, value, options } = operation;
       const done = store.put(appId, key, value, options);
       const { version, updatedAtMs, expiresAtMs, evicted } = done;
+      kms.audit.record('value_written', { ...kms.audit.named(appId, key), version, bytes: value.length });
+      for (const name of evicted) kms.audit.record('value_evicted', { ...kms.audit.named(appId, name), version });
       const told = { key, version, updated_at_ms: updatedAtMs, expires_at_ms: expiresAtMs };
       return { told: evicted.length > 0 ? { ...told, evicted: evicted.length } : told, written: writtenBy(done, options.ifVersion) };
     }
@@ -109,6 +111,7 @@ function perform(kms: Kms, caller: Caller, operation: Operation, room: Room): Do
       const { key, options } = operation;
       const done = store.delete(appId, key, options);
       const { existed, version, updatedAtMs } = done;
+      kms.audit.record('value_deleted', { ...kms.audit.named(appId, key), version, existed });
       const told = { key, deleted: true, existed, version, updated_at_ms: updatedAtMs };
       return { told, written: writtenBy(done, options.ifVersion) };
     }

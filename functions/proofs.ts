@@ -29,6 +29,14 @@ export function authenticate(kms: Kms, request: Request): Proof {
   return authenticatePlatform(kms, request.headers);
 }
 
+/** Where the platform's proof is not taken, whatever the profile says: it binds neither method nor path. Throws a `ProofReason`. */
+export function authenticateSigned(kms: Kms, request: Request): RequestProof {
+  if (PLATFORM_HEADERS.some((name) => request.headers.has(name)))
+    throw new Refusal('proof_form_refused', 'this endpoint takes no platform proof');
+  if (!REQUEST_HEADERS.some((name) => request.headers.has(name))) throw new Refusal('proof_missing');
+  return authenticateRequest(kms, request);
+}
+
 function authenticatePlatform({ profile, identity, clock, recover, nonces }: Kms, headers: Headers): PlatformProof {
   if (profile.platformProof === 'refuse') throw new Refusal('proof_form_refused', 'the profile takes no platform proof');
   const proofHeaders = {

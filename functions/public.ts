@@ -30,6 +30,9 @@ export function index(kms: Kms): Response {
       'DELETE /kms/data',
       'GET /kms/data/*',
       'POST /kms/data/batch',
+      'GET /audit',
+      'GET /audit/head',
+      'GET /operator/status',
       'POST /sync',
     ],
   });

@@ -110,6 +110,7 @@ const table = {
   instance_not_verified: proofRefused,
   app_not_active: proofRefused,
   version_not_allowed: proofRefused,
+  operator_unknown: proofRefused,
 
   not_found: { status: 404, code: 'not_found', message: 'No such endpoint. GET / lists them.' },
   method_not_allowed: {
@@ -136,7 +137,7 @@ const table = {
   ),
   request_malformed: badRequest('The decrypted request is not a JSON object.'),
   field_unknown: badRequest(
-    'The request has a field that this endpoint does not know. derive takes path, context, length and epoch; sign_cert takes csr and either ttl_seconds or validity_days; of data, PUT takes key, value, ttl_ms, if_version, min_replicas and when_full, DELETE takes key, if_version and min_replicas, and the query of GET takes prefix, limit and cursor; batch takes operations and min_replicas, and an operation takes op and what PUT, DELETE or GET take, but for min_replicas.',
+    'The request has a field that this endpoint does not know. derive takes path, context, length and epoch; sign_cert takes csr and either ttl_seconds or validity_days; of data, PUT takes key, value, ttl_ms, if_version, min_replicas and when_full, DELETE takes key, if_version and min_replicas, and the query of GET takes prefix, limit and cursor; batch takes operations and min_replicas, and an operation takes op and what PUT, DELETE or GET take, but for min_replicas; the query of /audit takes from and limit.',
   ),
   path_malformed: badRequest("'path' must be a text of 1 to 256 bytes of UTF-8 without control characters"),
   context_malformed: badRequest("'context' must be a text of at most 256 bytes of UTF-8 without control characters"),
@@ -176,6 +177,7 @@ const table = {
   when_full_malformed: badRequest('\'when_full\' must be "refuse" or "evict"'),
   prefix_malformed: badRequest("'prefix' must be a text of at most 512 bytes of UTF-8 without control characters, named once"),
   limit_malformed: badRequest("'limit' must be an integer in range 1..10000"),
+  from_malformed: badRequest("'from' must be the number of a record, 1 or more"),
   cursor_malformed: badRequest("'cursor' is none that was given to this app for this prefix. List again from the start."),
   operations_malformed: badRequest("'operations' must be a list of 1 to 256 objects, each with an 'op' that is put, get, delete or list"),
   answer_too_large: tooLarge('The answer to this batch is full. Ask for the rest in another.'),

@@ -23,6 +23,8 @@ export type Admit = (request: Request, pathname: string, peerAddress: string | u
 
 /** They cost next to nothing, and whoever watches the node must see it when it is busy. */
 const FREE = ['/health', '/ready'];
+/** Each asks for a recovery, and whatever is under them. */
+const PROVEN = ['/sync', '/kms', '/audit', '/operator'];
 
 export function createAdmit({ clock, profile }: Pick<Kms, 'clock' | 'profile'>): Admit {
   const addresses = createRate(clock, {
@@ -36,7 +38,7 @@ export function createAdmit({ clock, profile }: Pick<Kms, 'clock' | 'profile'>):
     const address = clientAddress(request.headers, peerAddress, profile.trustedProxies);
     if (!address || FREE.includes(pathname)) return nothing;
     const key = keyOf(address);
-    const isProven = pathname === '/sync' || pathname.startsWith('/kms/');
+    const isProven = PROVEN.some((path) => pathname === path || pathname.startsWith(`${path}/`));
     const charged = isProven ? limits.ADDRESS_PROOF_REQUESTS : 1;
     if (!addresses.take(key, charged)) throw new Refusal('rate_limited', `address ${key}`);
     return () => addresses.giveBack(key, charged);

@@ -20,6 +20,7 @@ const nodeFunctions = [
   'kmsAppId',
   'masterSecretHash',
   'novaAppRegistry',
+  'owner',
   'removeMeasurementBySignatures',
   'requestRotationBySignatures',
   'veto',

@@ -157,6 +157,21 @@ describe('R-9 the protocol', () => {
     expect(written.toSorted()).toEqual(answered.toSorted());
   });
 
+  it('lists the kinds of audit records, with their members', () => {
+    const source = read('core/audit-kinds.ts');
+    const [, body = ''] = /interface AuditFields \{([^]*?)\n\}/.exec(source) ?? [];
+    const kinds = [...body.matchAll(/^ {2}(\w+):/gm)].map((match) => match[1] ?? '');
+    const members = [...source.matchAll(/readonly (\w+):/g)].map((match) => match[1] ?? '');
+    const text = section(protocol, '14. Audit');
+    expect(
+      tableRows(text)
+        .flatMap(([cell = '']) => codesIn(cell))
+        .toSorted(),
+    ).toEqual(kinds.toSorted());
+    expect(kinds.length).toBeGreaterThan(10);
+    expect(members.filter((member) => !text.includes(`\`${member}\``))).toEqual([]);
+  });
+
   it('lists the routes of the node', () => {
     const routes = [...read('functions/api.ts').matchAll(/^ {4}'(\/[^']*)': \{ (.*) \},$/gm)].flatMap(([, path = '', handlers = '']) =>
       [...handlers.matchAll(/\b(GET|POST|PUT|DELETE):/g)].map(([, method = '']) => `${method} ${path}`),
@@ -210,7 +225,7 @@ describe('R-9 the protocol', () => {
       ['5. The sealed road', `each ${limits.BATCH_OPERATIONS_PER_REQUEST} operations of a batch`],
       ['5. The sealed road', `its first ${limits.ADDRESS_IPV6_BITS} bits`],
       ['5. The sealed road', `has ${grouped(limits.ADDRESS_REQUESTS_PER_SECOND)}/s, burst ${grouped(limits.ADDRESS_REQUESTS_BURST)}`],
-      ['5. The sealed road', `to \`/kms\` or \`/sync\` as ${limits.ADDRESS_PROOF_REQUESTS}, given back`],
+      ['5. The sealed road', `to \`/kms\`, \`/sync\`, \`/audit\` or \`/operator\` as ${limits.ADDRESS_PROOF_REQUESTS}, given back`],
       ['5. The sealed road', `still coming ${limits.HELLOS_READ_MAX} are kept`],
       [
         '5. The sealed road',
@@ -246,6 +261,12 @@ describe('R-9 the protocol', () => {
         `valid for ${limits.ENDORSEMENT_LIFE_BLOCKS} blocks from the head; they are followed while more than ${limits.ENDORSEMENT_LIFE_BLOCKS / 2} are left and relayed while more than ${limits.ENDORSEMENT_MARGIN_BLOCKS} are`,
       ],
       ['9. Readiness', `At most ${limits.CANDIDATES_PER_EPOCH_MAX} are kept`],
+      ['14. Audit', `a period of ${seconds(limits.AUDIT_PERIOD_MS)}`],
+      ['14. Audit', `Up to ${grouped(limits.AUDIT_RECORDS_MAX)} records and ${limits.AUDIT_BYTES_MAX / 1_048_576} MiB are kept`],
+      ['14. Audit', `1 to ${grouped(limits.AUDIT_PAGE_RECORDS_MAX)}>`],
+      ['14. Audit', `at most ${limits.AUDIT_PAGE_BYTES_MAX / 1_048_576} MiB of them`],
+      ['14. Audit', `believed for ${seconds(limits.OWNER_CACHE_MS)}`],
+      ['14. Audit', `${limits.OPERATOR_REQUESTS_PER_SECOND}/s, burst ${limits.OPERATOR_REQUESTS_BURST}`],
     ];
     const flat = (text: string) => text.replaceAll(/\s+/g, ' ');
     expect(expected.filter(([heading, words]) => !flat(section(protocol, heading)).includes(words))).toEqual([]);
@@ -442,6 +463,16 @@ describe('the programs of the documents', () => {
       /^app 3 says: hello URI:spiffe:\/\/[^/]+\/app\/2\/instance\/\d+\. Its certificate ends at 20/,
     );
     expect(await node(['docs/examples/registry.ts', 'masterSecretHash'])).toMatch(/^"0x[0-9a-f]{64}"$/);
+    expect(await node(['docs/examples/operator.ts', url, 'status'])).toMatch(/"held": true/);
+    const audit = await node(['docs/examples/operator.ts', url, 'audit']);
+    expect(audit).toMatch(
+      /^\{.*"kind":"boot".*\n[^]*\nwhole from 1 to \d+, boot [0-9a-f]{32} of 0x[0-9a-f]{40}; next time after \d+:[0-9a-f]{64}$/,
+    );
+    const [, seen = ''] = /(\d+:[0-9a-f]{64})$/.exec(audit) ?? [];
+    expect(await node(['docs/examples/operator.ts', url, 'audit', seen])).toMatch(/^(?:\{.*\n)*whole from \d+ to \d+, /);
+    await expect(
+      node(['docs/examples/operator.ts', url, 'audit', seen.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))]),
+    ).rejects.toThrow('the trail is broken at');
   });
 });
 

@@ -92,20 +92,21 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   nitro: ['base', 'wire', 'crypto', 'ca', 'nitro'],
   chain: ['base', 'wire', 'crypto', 'chain'],
   ca: ['base', 'wire', 'crypto', 'chain', 'ca'],
+  audit: ['base', 'wire', 'crypto', 'audit'],
   auth: ['base', 'wire', 'crypto', 'chain', 'auth'],
   store: ['base', 'wire', 'crypto', 'store'],
   cluster: ['base', 'wire', 'crypto', 'chain', 'auth', 'store', 'cluster'],
   replication: ['base', 'wire', 'crypto', 'chain', 'auth', 'store', 'cluster', 'replication'],
-  kms: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'store', 'cluster', 'replication'],
+  kms: ['base', 'wire', 'crypto', 'chain', 'ca', 'audit', 'auth', 'store', 'cluster', 'replication'],
   platform: ['base', 'wire', 'chain', 'cluster', 'platform'],
-  client: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'cluster', 'client'],
-  functions: ['base', 'wire', 'crypto', 'chain', 'ca', 'auth', 'store', 'cluster', 'replication', 'kms', 'functions'],
+  client: ['base', 'wire', 'crypto', 'chain', 'ca', 'audit', 'auth', 'cluster', 'client'],
+  functions: ['base', 'wire', 'crypto', 'chain', 'ca', 'audit', 'auth', 'store', 'cluster', 'replication', 'kms', 'functions'],
 };
 
 /** Where a program is composed from ports and core. */
 const MAINS = ['functions/boot.ts', 'functions/enclave.ts', 'core/client/main.ts'];
 /** What platform and client take of the node's own rooms: pure judgements. */
-const FOR_GUESTS = ['core/cluster/peer-url.ts', 'core/auth/standing.ts'];
+const FOR_GUESTS = ['core/cluster/peer-url.ts', 'core/auth/standing.ts', 'core/audit/verify.ts'];
 /** What the reader of attestation documents takes of the room of certificates. */
 const FOR_NITRO = ['core/ca/der.ts'];
 
@@ -117,7 +118,7 @@ function wrongEdges(files: readonly File[]): string[] {
       .filter((target) => {
         const boot = MAINS.includes(file.path) && roomOf(target) === 'platform';
         const guest = ['platform', 'client'].includes(roomOf(file.path));
-        const policy = guest && ['auth', 'cluster'].includes(roomOf(target)) && !FOR_GUESTS.includes(target);
+        const policy = guest && ['audit', 'auth', 'cluster'].includes(roomOf(target)) && !FOR_GUESTS.includes(target);
         const beyondDer = roomOf(file.path) === 'nitro' && roomOf(target) === 'ca' && !FOR_NITRO.includes(target);
         return policy || beyondDer || (!boot && !edges[roomOf(file.path)]?.includes(roomOf(target)));
       })
@@ -411,7 +412,7 @@ const rules: readonly Rule[] = [
       ...files
         .filter(({ path }) => path === 'core/chain/registry.ts')
         .flatMap(({ text }) => [...text.matchAll(/encodeFunctionData\(\{[^}]*functionName: '(\w+)'/g)].map((match) => match[1] ?? ''))
-        .filter((name) => !['activate', 'clusterView', 'callerView'].includes(name)),
+        .filter((name) => !['activate', 'clusterView', 'callerView', 'owner'].includes(name)),
     ],
     planted: [plant('core/chain/registry.ts', "encodeFunctionData({ abi, functionName: 'veto', args });")],
   },
@@ -419,6 +420,11 @@ const rules: readonly Rule[] = [
     name: 'X-3 puts every /kms route on the sealed road',
     complaints: noLine(/'\/kms[^']*': \{(?!.*: sealed\(kms, )/, ({ path }) => path === 'functions/api.ts'),
     planted: [plant('functions/api.ts', "    '/kms/derive': { POST: (request) => derive(kms, request) },")],
+  },
+  {
+    name: 'S-M1 puts every route of operators on their road',
+    complaints: noLine(/'\/(?:audit|operator)[^']*': \{(?! GET: forOperators\(kms, \w+\) \})/, ({ path }) => path === 'functions/api.ts'),
+    planted: [plant('functions/api.ts', "    '/audit': { GET: (request) => auditPage(kms, request) },")],
   },
   {
     name: 'U-4 reads no header that a proxy writes',

@@ -55,6 +55,7 @@ export const kmsNodeAbi = [
   {"type":"function","name":"kmsAppId","inputs":[],"outputs":[{"name":"","type":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"masterSecretHash","inputs":[],"outputs":[{"name":"","type":"bytes32"}],"stateMutability":"view"},
   {"type":"function","name":"novaAppRegistry","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
+  {"type":"function","name":"owner","inputs":[],"outputs":[{"name":"","type":"address"}],"stateMutability":"view"},
   {"type":"function","name":"removeMeasurementBySignatures","inputs":[{"name":"measurement","type":"bytes32"},{"name":"validUntilBlock","type":"uint64"},{"name":"signatures","type":"bytes[]"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"requestRotationBySignatures","inputs":[{"name":"validUntilBlock","type":"uint64"},{"name":"signatures","type":"bytes[]"}],"outputs":[{"name":"epoch","type":"uint256"}],"stateMutability":"nonpayable"},
   {"type":"function","name":"veto","inputs":[{"name":"changeId","type":"uint256"},{"name":"validUntilBlock","type":"uint64"},{"name":"signatures","type":"bytes[]"}],"outputs":[],"stateMutability":"nonpayable"},

@@ -89,6 +89,11 @@ export function encodeCallerView(wallet: Wallet): `0x${string}` {
   return encodeFunctionData({ abi: kmsNodeAbi, functionName: 'callerView', args: [wallet] });
 }
 
+/** Of the registry contract itself: who announces its changes. */
+export function encodeOwner(): `0x${string}` {
+  return encodeFunctionData({ abi: kmsNodeAbi, functionName: 'owner' });
+}
+
 /** Signatures must be ordered by their signers' addresses, ascending. */
 export function encodeActivate(epoch: Epoch, hash: Hash, validUntilBlock: number, signatures: readonly `0x${string}`[]): `0x${string}` {
   return encodeFunctionData({
@@ -161,6 +166,10 @@ export function decodeCallerView(data: `0x${string}`): CallerView {
       measurement: hash(view.codeMeasurement),
     };
   });
+}
+
+export function decodeOwner(data: `0x${string}`): Wallet {
+  return decoded('owner', () => wallet(decodeFunctionResult({ abi: kmsNodeAbi, functionName: 'owner', data })));
 }
 
 function decoded<T>(what: string, decode: () => T): T {

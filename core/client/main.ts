@@ -16,10 +16,13 @@ import type { ChainReader } from '../ports.ts';
 import type { KmsClient } from './client.ts';
 import type { EnclaveKeys, SecretKeys } from './keys.ts';
 
+/** Whether records are the audit trail whose head a node signed. For operators; it asks nobody anything. */
+export { verifyTrail } from '../audit/verify.ts';
 /** Throws a `TypeError` that names the field, for JSON that is no profile. */
 export { parseProfile } from '../networks.ts';
 export { KmsError } from './error.ts';
 export type { NetworkProfile, PeerUrlPolicy } from '../networks.ts';
+export type { Expected, TrailFault, TrailVerdict } from '../audit/verify.ts';
 export type { ChainReader } from '../ports.ts';
 export type { CallOptions, RequestBody } from './arguments.ts';
 export type { Answered, DeriveOptions, KmsClient, SignCertificateOptions } from './client.ts';

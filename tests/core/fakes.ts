@@ -258,6 +258,8 @@ export interface StubChain extends Chain {
   operators: OperatorAnswer[];
   epochs: EpochAnswer[];
   callers: Map<string, CallerAnswer>;
+  /** Of the registry, at any block. */
+  owner: Wallet;
   /** Set to make every read and write fail. */
   outage: boolean;
   readonly calls: { block: number; data: string }[];
@@ -340,6 +342,7 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
     operators: [],
     epochs: [],
     callers: new Map(),
+    owner: `0x${'0e'.repeat(20)}` as Wallet,
     outage: false,
     calls: [],
     activations: [],
@@ -360,6 +363,7 @@ export function createStubChain(clock: VirtualClock, height = 20): StubChain {
       guard(() => {
         chain.calls.push({ block: blockNumber, data });
         const { functionName, args } = decodeFunctionData({ abi: kmsNodeAbi, data });
+        if (functionName === 'owner') return encodeFunctionResult({ abi: kmsNodeAbi, functionName, result: chain.owner });
         return functionName === 'clusterView' ? clusterAt(blockNumber) : callerAt(blockNumber, (args as readonly string[])[0] as string);
       }),
     account: () => guard(() => ({ balanceWei: 10n ** 18n, nonce: 0 })),

@@ -93,6 +93,11 @@ describe('U-4 one address', () => {
     expect(await ask('/sync', '198.51.100.7', { method: 'POST' })).toBe(429);
   });
 
+  it.each(['/audit', '/audit/head', '/operator/status'])('pays as much where operators ask: %s', async (path) => {
+    const burst = limits.ADDRESS_REQUESTS_BURST / limits.ADDRESS_PROOF_REQUESTS;
+    expect(await drain('198.51.100.7', path)).toBe(burst);
+  });
+
   it('is a whole network of a customer, of IPv6', async () => {
     await drain('2001:db8:0:1::1');
     expect(await ask('/nonce', '2001:db8:0:1:ffff::2')).toBe(429);

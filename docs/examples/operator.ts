@@ -1,0 +1,69 @@
+/**
+ * Asks a node as one of its operators: PRIVATE_KEY is that of the account that registered it, or of the owner of KMSRegistry. Who the node
+ * is stands on the chain, and only what its wallet signed for this very request is believed.
+ * `RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts https://node-1.kms.example.com status`
+ * `… audit` prints the records of its trail and says whether it is whole; `… audit <seq>:<hash>` what came after that.
+ */
+import { createPublicClient, http } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+import { verifyTrail } from '../../core/audit/verify.ts';
+import { kmsRegistryAbi } from '../../core/chain/abi.ts';
+import { proveBySignature } from '../../core/client/proofs.ts';
+import { parseWallet } from '../../core/identity.ts';
+import { systemClock as clock, systemRandom as random } from '../../core/platform/system.ts';
+
+const { RPC_URL, KMS_REGISTRY, PRIVATE_KEY } = process.env;
+const [nodeUrl, command, seen] = process.argv.slice(2);
+const isCommand = command === 'status' || command === 'audit';
+if (!RPC_URL || !KMS_REGISTRY || !PRIVATE_KEY || !nodeUrl || !isCommand)
+  throw new Error('RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts <node URL> status|audit [<seq>:<hash>]');
+
+const account = privateKeyToAccount(PRIVATE_KEY as `0x${string}`);
+const reader = createPublicClient({ transport: http(RPC_URL) });
+const view = await reader.readContract({ address: KMS_REGISTRY as `0x${string}`, abi: kmsRegistryAbi, functionName: 'clusterView' });
+const url = new URL(nodeUrl).origin;
+const entry = view.operators.findLast(({ instanceUrl, superseded }) => instanceUrl === url && !superseded);
+const [node, wallet] = [parseWallet(entry?.wallet ?? ''), parseWallet(account.address)];
+if (!node || !wallet) throw new Error(`the registry has no operator at ${url}`);
+
+const prover = {
+  ...{ chainId: Number(view.chainId), wallet, clock, random },
+  signer: { sign: (text: string) => account.signMessage({ message: text }) },
+  fetch: () => Promise.reject(new Error('a request signature needs no call before it')),
+};
+
+async function ask(path: string): Promise<Record<string, unknown>> {
+  const request = { method: 'GET', url: `${url}${path}`, body: undefined } as const;
+  const signal = AbortSignal.timeout(30_000);
+  const { headers, complaint } = await proveBySignature(prover, { wallet: node!, url, teePubkey: '' }, request, {
+    timeoutMs: 30_000,
+    signal,
+  });
+  const response = await fetch(request.url, { headers, signal, redirect: 'error' });
+  const body = new Uint8Array(await response.arrayBuffer());
+  const fault = complaint({ status: response.status, headers: response.headers, body });
+  const text = new TextDecoder().decode(body);
+  if (fault !== undefined || response.status !== 200) throw new Error(`${path}: ${response.status}, ${fault ?? 'signed'}: ${text}`);
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+if (command === 'status') console.log(JSON.stringify(await ask('/operator/status'), null, 2));
+else {
+  const [seq, hash = ''] = seen?.split(':') ?? [];
+  const after = seq === undefined ? undefined : { seq: Number(seq), hash };
+  const head = await ask('/audit/head');
+  const records: Record<string, unknown>[] = [];
+  for (let from: unknown = after ? after.seq + 1 : 1; from !== null && Number(from) <= Number(head.seq);) {
+    const page = await ask(`/audit?from=${String(from)}`);
+    records.push(...(page.records as Record<string, unknown>[]));
+    from = page.next;
+  }
+  // What was recorded while the pages were read belongs to a later head.
+  const covered = records.filter((record) => Number(record.seq) <= Number(head.seq));
+  for (const record of covered) console.log(JSON.stringify(record));
+  const verdict = verifyTrail(covered, head, { node, ...(after && { after }) });
+  if (verdict.kind === 'broken') throw new Error(`the trail is broken at ${verdict.seq}: ${verdict.fault}`);
+  console.log(
+    `whole from ${verdict.from} to ${verdict.to}, boot ${String(head.incarnation)} of ${node}; next time after ${verdict.to}:${String(head.hash)}`,
+  );
+}
