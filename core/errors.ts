@@ -91,6 +91,7 @@ export type RequestReason =
   | 'from_malformed'
   | 'cursor_malformed'
   | 'operations_malformed'
+  | 'attestation_nonce_malformed'
   | 'answer_too_large'
   | 'quota_exceeded'
   | 'tombstones_full'
@@ -108,6 +109,7 @@ export type RequestReason =
 export type PeerReason =
   | 'peer_not_member'
   | 'peer_proof_refused'
+  | 'peer_not_attested'
   | 'peer_unreachable'
   | 'peer_answer_odd'
   | 'session_unknown'

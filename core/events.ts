@@ -25,7 +25,8 @@ export interface EventFields {
   'chain.readable': { block: number };
   'peer.reachable': { peer: Wallet; failures: number };
   'peer.unreachable': { peer: Wallet; reason: Reason; detail: string };
-  'session.opened': { peer: Wallet; role: 'initiator' | 'responder' };
+  'session.opened': { peer: Wallet; role: 'initiator' | 'responder'; measurement: Hash };
+  'attestation.refused': { peer: Wallet; fault: string; detail: string };
   'candidate.generated': { epoch: Epoch; hash: Hash };
   'candidate.fetched': { epoch: Epoch; hash: Hash; peer: Wallet };
   'candidate.endorsed': { epoch: Epoch; hash: Hash; validUntilBlock: number };
@@ -71,6 +72,7 @@ export const EVENT_LEVELS = {
   'peer.reachable': 'info',
   'peer.unreachable': 'warn',
   'session.opened': 'info',
+  'attestation.refused': 'warn',
   'candidate.generated': 'info',
   'candidate.fetched': 'info',
   'candidate.endorsed': 'info',

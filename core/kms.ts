@@ -11,6 +11,7 @@ import { createRate } from './auth/rate.ts';
 import { createReplays } from './auth/replays.ts';
 import { createCa } from './ca/issuer.ts';
 import { createChainView, memberOf, usableBlocks } from './chain/view.ts';
+import { createAttestations } from './cluster/attestations.ts';
 import { createAdmission } from './cluster/admission.ts';
 import { createEndorsements } from './cluster/endorsements.ts';
 import { INCARNATION_BYTES } from './store/record.ts';
@@ -46,7 +47,7 @@ import type { Vault } from './crypto/vault.ts';
 import type { Operator } from './chain/registry.ts';
 import type { Wallet } from './identity.ts';
 import type { NetworkProfile } from './networks.ts';
-import type { Box, Chain, Clock, Fetch, Log, Random, Recover, Signer } from './ports.ts';
+import type { Attester, Box, Chain, Clock, Fetch, Log, Random, Recover, Signer } from './ports.ts';
 import type { DataKeys, Store } from './store/interface.ts';
 
 /** Read from the enclave's Odyn before the node is made: a node without them is not made at all. */
@@ -64,6 +65,7 @@ export interface KmsDependencies {
   readonly signer: Signer;
   readonly recover: Recover;
   readonly box: Box;
+  readonly attester: Attester;
   readonly chain: Chain;
   readonly fetch: Fetch;
   readonly log: Log;
@@ -84,6 +86,8 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly audit: Audit;
   readonly operators: Operators;
   readonly operatorRate: Rate;
+  /** Of everybody together. */
+  readonly attestationRate: Rate;
   readonly usedNonces: Replays;
   readonly usedSignatures: Replays;
   readonly usedEnvelopes: Replays;
@@ -96,7 +100,7 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
 
 export function createKms(dependencies: KmsDependencies): Kms {
   const { chain, fetch, ...given } = dependencies;
-  const { identity, profile, clock, random, signer, recover, box } = given;
+  const { identity, profile, clock, random, signer, recover, box, attester } = given;
   const bootedAtElapsedMs = clock.elapsedMs();
   const incarnation = random.bytes(INCARNATION_BYTES);
   const view = createChainView({ chain, clock, profile });
@@ -120,6 +124,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
     signer,
     recover,
     nonces,
+    attestations: createAttestations({ attester, profile, clock, log }),
     log,
     member: (wallet) => currentMember(view, wallet),
     heard: (wallet) => peers.heard(wallet),
@@ -153,6 +158,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
     audit,
     operators: createOperators({ self: identity.wallet, chain, view, clock, profile }),
     authorizer: createAuthorizer({ chain, view, clock, profile }),
+    attestationRate: createRate(clock, { perSecond: limits.ATTESTATIONS_PER_SECOND, burst: limits.ATTESTATIONS_BURST, keysMax: 1 }),
     ...createCallerMemories(clock),
     admission,
     sessions,

@@ -274,14 +274,14 @@ export const FETCH_SECRET_MS_MAX = 6 * SECOND_MS;
 /** A frame with its outside and its tag. */
 export const SYNC_BODY_BYTES_MAX = 2 * MIB + 64;
 export const FRAME_PAYLOAD_BYTES_MAX = 2 * MIB;
-/** A hello holds keys and, at most, one attestation document. */
+/** A hello holds keys and one attestation document. */
 export const HELLO_BYTES_MAX = 32 * KIB;
 /** Frames of one session, and of all, that are being read or worked on, in bytes. */
 export const FRAMES_PER_SESSION_BYTES_MAX = 16 * MIB;
 export const FRAMES_TOTAL_BYTES_MAX = 64 * MIB;
 /** Hellos whose bodies are still coming, 16 MiB: one more, and the one that has waited longest goes. Those of peers come in one piece. */
 export const HELLOS_READ_MAX = 512;
-/** Forward secrecy and re-checked membership cost one handshake in this time. */
+/** Forward secrecy and members that are attested again cost one handshake in this time. */
 export const SESSION_AGE_MAX_MS = 10 * MINUTE_MS;
 /** Far below what AES-GCM allows one key. */
 export const SESSION_FRAMES_MAX = 1_000_000;
@@ -292,7 +292,7 @@ export const HELLO_NONCES_PER_PEER_MAX = 512;
 /** Sessions that one peer may hold with us as responder: its newest boots, not its history. */
 export const SESSIONS_PER_PEER_MAX = 2;
 export const SESSIONS_TOTAL_MAX = 512;
-/** Hellos a member may start: each costs a recovery, an ECDH and a signature. */
+/** Hellos a member may start: each costs a recovery, an attestation document verified and one asked for, an ECDH and a signature. */
 export const HELLOS_PER_SECOND = 2;
 export const HELLOS_BURST = 12;
 /** Back-off of an unreachable peer: doubles from the first to the second, with jitter. */
@@ -306,6 +306,19 @@ export const PEER_URL_CHARS_MAX = 256;
 export const TIMESTAMP_CHARS_MAX = 12;
 /** Members a view may hold; beyond it the view is refused rather than half read. */
 export const OPERATORS_MAX = 512;
+
+/** An attestation document; the largest that the module writes has 12 KiB. */
+export const ATTESTATION_BYTES_MAX = 16 * KIB;
+/** The challenge in it makes it fresh, whatever any clock says; this bounds what a challenge that was guessed could be answered with. */
+export const ATTESTATION_AGE_MAX_MS = 5 * MINUTE_MS;
+/** How far the clock of an enclave's host may be from ours: a leaf is valid from three seconds before it was first asked for. */
+export const ATTESTATION_SKEW_MAX_MS = 60 * SECOND_MS;
+/** What anybody may ask to be attested, all together: each costs the enclave's module a signature. */
+export const ATTESTATIONS_PER_SECOND = 5;
+export const ATTESTATIONS_BURST = 20;
+/** The challenge of whoever asks: too long to be guessed, and no longer than a hash. */
+export const ATTESTATION_NONCE_BYTES_MIN = 16;
+export const ATTESTATION_NONCE_BYTES_MAX = 64;
 
 /** Secrets one member may fetch: a birth needs a handful; a thief with a member's key gets no more. */
 export const HANDOVERS_PER_SECOND = 0.2;

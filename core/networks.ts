@@ -2,8 +2,11 @@
  * Network profiles: everything that differs between one network and another, as data. A profile is part of the build (or,
  * under workerd, a binding); nothing in the environment can change it.
  */
+import { parseNitroCertificate } from './crypto/nitro/certificate.ts';
+import { Unverified } from './crypto/nitro/fault.ts';
+import { parseBase64 } from './wire/bytes.ts';
 import { isJsonObject, unknownMember } from './wire/json.ts';
-import { CONFIRMATION_BLOCKS_MAX, TRUSTED_PROXIES_MAX, TRUSTED_PROXY_BITS_MIN } from './limits.ts';
+import { ATTESTATION_BYTES_MAX, CONFIRMATION_BLOCKS_MAX, TRUSTED_PROXIES_MAX, TRUSTED_PROXY_BITS_MIN } from './limits.ts';
 import { parseBlock, prefixBits } from './wire/address.ts';
 import { parseAppId, parseWallet, ZERO_WALLET } from './identity.ts';
 import type { AppId, Wallet } from './identity.ts';
@@ -38,6 +41,8 @@ export interface NetworkProfile {
   readonly trustDomain: string;
   /** Whose word counts on the address of a client. Without any, no address is known and no header is read for one. */
   readonly trustedProxies: readonly AddressBlock[];
+  /** DER of the one certificate under which enclaves are attested; base64 where the profile is written. */
+  readonly attestationRoot: Uint8Array;
 }
 
 type Field = keyof NetworkProfile;
@@ -56,6 +61,7 @@ const readers: { readonly [Name in Field]: (value: unknown) => NetworkProfile[Na
   // SPIFFE-ID §2.1: lower-case letters, digits, dots, hyphens and underscores, at most 255.
   trustDomain: (value) => (typeof value === 'string' && /^[a-z0-9._-]{1,255}$/.test(value) ? value : undefined),
   trustedProxies: readProxies,
+  attestationRoot: readRoot,
 };
 
 /** Reads a profile strictly: every field, no other. Throws an error that names the field. */
@@ -93,6 +99,17 @@ function readProxies(value: unknown): AddressBlock[] | undefined {
   if (!isTexts(value) || value.length > TRUSTED_PROXIES_MAX) return undefined;
   const blocks = value.flatMap((text) => parseBlock(text) ?? []);
   return blocks.length === value.length && blocks.every((block) => prefixBits(block) >= TRUSTED_PROXY_BITS_MIN) ? blocks : undefined;
+}
+
+/** What nobody could verify a document under is no root. */
+function readRoot(value: unknown): Uint8Array | undefined {
+  const der = typeof value === 'string' && value.length <= ATTESTATION_BYTES_MAX ? parseBase64(value) : undefined;
+  try {
+    return der && parseNitroCertificate(der).isAuthority ? der : undefined;
+  } catch (error) {
+    if (error instanceof Unverified) return undefined;
+    throw error;
+  }
 }
 
 function isTexts(value: unknown): value is string[] {

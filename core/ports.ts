@@ -52,6 +52,19 @@ export interface Box {
   entropy(): Promise<Uint8Array>;
 }
 
+export interface AttestationRequest {
+  /** Signed as it is: the challenge of whoever wants to know. */
+  readonly nonce: Uint8Array;
+  /** A P-384 point (SEC1, uncompressed) that the document is for, or the key of the enclave's box. */
+  readonly publicKey: Uint8Array | 'tee';
+}
+
+/** The enclave's hardware. Rejects with `odyn_unavailable`. */
+export interface Attester {
+  /** An attestation document as the hardware signed it: COSE_Sign1, with the enclave's wallet in its user data. */
+  document(request: AttestationRequest): Promise<Uint8Array>;
+}
+
 /** Chain reads at a named block and the one kind of write. Rejects with `chain_unavailable`. */
 export interface Chain {
   headNumber(): Promise<number>;

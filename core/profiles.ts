@@ -2,11 +2,14 @@
  * The networks that a build may name. What belongs to one cluster is given when it is built: its KMSRegistry, its app id, and the
  * names of its operator, in whose place are some that no release takes.
  */
+import { AWS_NITRO_ROOT_G1 } from './crypto/nitro/root.ts';
 import type { NetworkProfile } from './networks.ts';
 
-export type NamedProfile = Omit<NetworkProfile, 'kmsRegistry' | 'kmsAppId' | 'novaAppRegistry' | 'trustedProxies'> & {
+/** As it is written: in texts what a node reads into bytes and wallets. */
+export type NamedProfile = Omit<NetworkProfile, 'kmsRegistry' | 'kmsAppId' | 'novaAppRegistry' | 'trustedProxies' | 'attestationRoot'> & {
   readonly novaAppRegistry: string;
   readonly trustedProxies: readonly string[];
+  readonly attestationRoot: string;
 };
 
 export const NAMED_PROFILES: Readonly<Record<string, NamedProfile>> = {
@@ -26,5 +29,6 @@ export const NAMED_PROFILES: Readonly<Record<string, NamedProfile>> = {
     trustDomain: 'kms.example.com',
     // No proxy is believed about anybody's address; --trusted-proxies names those of a cluster.
     trustedProxies: [],
+    attestationRoot: AWS_NITRO_ROOT_G1,
   },
 };

@@ -1,6 +1,8 @@
 /** What a build carries, and what a release must be: a pure judgement of its profile, made when it is built and when it starts. */
+import { digestOf } from './crypto/digest.ts';
 import { RELEASE_CONFIRMATION_BLOCKS_MIN, RELEASE_HEAD_AGE_MS_MAX } from './limits.ts';
 import { parseProfile } from './networks.ts';
+import { hex } from './wire/bytes.ts';
 import { isJsonObject } from './wire/json.ts';
 import type { NetworkProfile } from './networks.ts';
 
@@ -13,6 +15,9 @@ export interface Build {
 
 /** Chains that run on a developer's machine, by the ids that their programs choose. */
 const PRIVATE_CHAINS = [1_337, 1_338, 31_337];
+
+/** SHA-256 of the root of AWS Nitro Enclaves, G1, as AWS publishes it: named here again, so that one text alone cannot change it. */
+const AWS_ROOT_SHA256 = '641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b';
 
 /** Two labels at least, the last of letters: no address in any spelling. Registries' own suffixes, such as co.uk, are not known here. */
 const DNS_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])$/;
@@ -45,7 +50,7 @@ export function profileOf({ release, profile }: Omit<Build, 'version'>): Network
 
 /** Why a profile is none for a release, or `undefined`. */
 export function releaseFault(profile: NetworkProfile): string | undefined {
-  const { name, chainId, novaAppRegistry, kmsRegistry, peerUrls, trustDomain, confirmationBlocks, headAgeMaxMs } = profile;
+  const { name, chainId, novaAppRegistry, kmsRegistry, peerUrls, trustDomain, confirmationBlocks, headAgeMaxMs, attestationRoot } = profile;
   if (name.includes('simulation') || PRIVATE_CHAINS.includes(chainId)) return `the profile ${name} is of a simulated network`;
   if (kmsRegistry === novaAppRegistry) return 'its KMSRegistry is the app registry';
   if (peerUrls.scheme !== 'https') return 'its peers are not reached over https';
@@ -56,6 +61,7 @@ export function releaseFault(profile: NetworkProfile): string | undefined {
   ];
   const fault = faults.find((found) => found !== undefined);
   if (fault !== undefined) return fault;
+  if (hex(digestOf(attestationRoot)) !== AWS_ROOT_SHA256) return 'its enclaves are attested under another root than that of AWS';
   if (confirmationBlocks < RELEASE_CONFIRMATION_BLOCKS_MIN)
     return `it confirms after ${confirmationBlocks} blocks; ${RELEASE_CONFIRMATION_BLOCKS_MIN} is the least`;
   if (headAgeMaxMs > RELEASE_HEAD_AGE_MS_MAX) return `it takes a head of ${headAgeMaxMs} ms; ${RELEASE_HEAD_AGE_MS_MAX} is the most`;

@@ -7,6 +7,7 @@ import { createRate } from '../core/auth/rate.ts';
 import { Refusal } from '../core/errors.ts';
 import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
 import { hex } from '../core/wire/bytes.ts';
+import { attestation } from './attestation.ts';
 import { auditHead, auditPage } from './audit.ts';
 import { caBundle, signCertificate } from './certs.ts';
 import { batch, get, list, put, remove } from './data.ts';
@@ -41,6 +42,7 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/status': { GET: () => status(kms) },
     '/nonce': { GET: () => nonce(kms) },
     '/nodes': { GET: () => nodes(kms) },
+    '/attestation': { GET: (request) => attestation(kms, request) },
     '/ca': { GET: (request) => caBundle(kms, request) },
     '/kms/derive': { POST: sealed(kms, derive) },
     '/kms/sign_cert': { POST: sealed(kms, signCertificate) },

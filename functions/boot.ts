@@ -38,7 +38,7 @@ export interface HostParts {
 export function createNode(config: NodeConfig, write: (line: string) => void, { recover = recoverWallet, dial }: HostParts = {}): Node {
   const log = createLog(write, systemClock);
   const fetch = createFetch(config, globalThis.fetch.bind(globalThis), dial);
-  const { signer, box } = createOdyn(config.odynUrl, fetch);
+  const { signer, box, attester } = createOdyn(config.odynUrl, fetch);
   const chain = createRpc(config.rpcUrl, fetch);
   let running: { readonly kms: Kms; readonly api: Api } | undefined;
   let obstacle = new Refusal('starting');
@@ -54,6 +54,7 @@ export function createNode(config: NodeConfig, write: (line: string) => void, { 
         signer,
         recover,
         box,
+        attester,
         chain,
         fetch,
         log,

@@ -21,6 +21,7 @@ export function index(kms: Kms): Response {
       'GET /status',
       'GET /nonce',
       'GET /nodes',
+      'GET /attestation',
       'GET /ca',
       'GET /metrics',
       'POST /kms/derive',

@@ -180,6 +180,7 @@ const table = {
   from_malformed: badRequest("'from' must be the number of a record, 1 or more"),
   cursor_malformed: badRequest("'cursor' is none that was given to this app for this prefix. List again from the start."),
   operations_malformed: badRequest("'operations' must be a list of 1 to 256 objects, each with an 'op' that is put, get, delete or list"),
+  attestation_nonce_malformed: badRequest("'nonce' must be 16 to 64 bytes as lower-case hex, named once and beside nothing else"),
   answer_too_large: tooLarge('The answer to this batch is full. Ask for the rest in another.'),
   quota_exceeded: full(
     "The app's quota has no room: 'used_bytes' of 'quota_bytes' are used and 'needed_bytes' more are needed. Delete keys, or put with when_full \"evict\".",
@@ -204,6 +205,7 @@ const table = {
 
   peer_not_member: peerRefused,
   peer_proof_refused: peerRefused,
+  peer_not_attested: badPeer(403, 'forbidden', 'The attestation document is not one of what the chain says this member runs.'),
   peer_unreachable: internal,
   peer_answer_odd: internal,
   session_unknown: badPeer(409, 'forbidden', 'This session is not known here; say hello again.'),

@@ -95,7 +95,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   audit: ['base', 'wire', 'crypto', 'audit'],
   auth: ['base', 'wire', 'crypto', 'chain', 'auth'],
   store: ['base', 'wire', 'crypto', 'store'],
-  cluster: ['base', 'wire', 'crypto', 'chain', 'auth', 'store', 'cluster'],
+  cluster: ['base', 'wire', 'crypto', 'nitro', 'chain', 'auth', 'store', 'cluster'],
   replication: ['base', 'wire', 'crypto', 'chain', 'auth', 'store', 'cluster', 'replication'],
   kms: ['base', 'wire', 'crypto', 'chain', 'ca', 'audit', 'auth', 'store', 'cluster', 'replication'],
   platform: ['base', 'wire', 'chain', 'cluster', 'platform'],
@@ -107,6 +107,11 @@ const edges: Readonly<Record<string, readonly string[]>> = {
 const MAINS = ['functions/boot.ts', 'functions/enclave.ts', 'core/client/main.ts'];
 /** What platform and client take of the node's own rooms: pure judgements. */
 const FOR_GUESTS = ['core/cluster/peer-url.ts', 'core/auth/standing.ts', 'core/audit/verify.ts'];
+/** Single modules that a profile and a platform are read and written with, of rooms that are closed to them. */
+const SINGLES: Readonly<Record<string, readonly string[]>> = {
+  base: ['core/crypto/digest.ts', ...['certificate', 'fault', 'root'].map((name) => `core/crypto/nitro/${name}.ts`)],
+  platform: ['core/crypto/spki.ts', 'core/ca/pem.ts'],
+};
 /** What the reader of attestation documents takes of the room of certificates. */
 const FOR_NITRO = ['core/ca/der.ts'];
 
@@ -120,7 +125,8 @@ function wrongEdges(files: readonly File[]): string[] {
         const guest = ['platform', 'client'].includes(roomOf(file.path));
         const policy = guest && ['audit', 'auth', 'cluster'].includes(roomOf(target)) && !FOR_GUESTS.includes(target);
         const beyondDer = roomOf(file.path) === 'nitro' && roomOf(target) === 'ca' && !FOR_NITRO.includes(target);
-        return policy || beyondDer || (!boot && !edges[roomOf(file.path)]?.includes(roomOf(target)));
+        const single = SINGLES[roomOf(file.path)]?.includes(target);
+        return policy || beyondDer || (!boot && !single && !edges[roomOf(file.path)]?.includes(roomOf(target)));
       })
       .map((target) => `${file.path} imports ${target}`),
   );
@@ -314,6 +320,11 @@ const rules: readonly Rule[] = [
     name: 'gives the reader of attestation documents DER of the room of certificates, and no more',
     complaints: wrongEdges,
     planted: [plant('core/crypto/nitro/x.ts', "import { kindOfKey } from '../../ca/public-key.ts';")],
+  },
+  {
+    name: 'gives profiles and the platform single modules, and no more of their rooms',
+    complaints: wrongEdges,
+    planted: [plant('core/networks2.ts', "import { verifyAttestation } from './crypto/nitro/attestation.ts';")],
   },
   {
     name: 'imports core/platform where a program is composed only',

@@ -1,6 +1,6 @@
 /**
  * Handing a secret to a member, and fetching one (`docs/protocol.md` clause 8.2). There is one form of this message: inside a
- * sealed frame, named by its hash, to an eligible member, at a bounded rate, with a log record. What arrives is checked
+ * sealed frame of an attested session, named by its hash, to an eligible member, at a bounded rate, with a log record. What arrives is checked
  * against the hash that was asked for before anything is kept.
  */
 import { Refusal } from '../errors.ts';
@@ -9,6 +9,7 @@ import { createRate } from '../auth/rate.ts';
 import { eligibleMemberOf } from '../chain/view.ts';
 import { secretHash } from '../crypto/kdf.ts';
 import { decodeGiven, decodeWanted, encodeGiven, encodeWanted } from './messages.ts';
+import type { Operator } from '../chain/registry.ts';
 import type { ChainView } from '../chain/view.ts';
 import type { Vault } from '../crypto/vault.ts';
 import type { Epoch, Hash, Wallet } from '../identity.ts';
@@ -27,19 +28,23 @@ export interface HandoverDependencies {
 export function createHandover({ view, vault, clock, log }: HandoverDependencies): FrameHandler {
   const rate = createRate(clock, { perSecond: HANDOVERS_PER_SECOND, burst: HANDOVERS_BURST, keysMax: OPERATORS_MAX });
 
-  async function checkEligible(wallet: Wallet): Promise<void> {
+  /** Eligible by the chain, and running what the chain says of it: its enclave proved it when the session was opened. */
+  async function checkEligible({ wallet, measurement }: Operator): Promise<void> {
     // Read now, not on the last tick: a member that was removed a block ago gets nothing.
     await view.refresh();
     const state = view.state();
     if (state.kind !== 'fresh') throw new Refusal('chain_unavailable', state.detail);
-    if (!eligibleMemberOf(state.blocks, wallet)) throw new Refusal('handover_not_eligible', wallet);
+    const record = eligibleMemberOf(state.blocks, wallet);
+    if (!record) throw new Refusal('handover_not_eligible', wallet);
+    if (record.measurement !== measurement)
+      throw new Refusal('peer_not_attested', `attested ${measurement}, registered ${record.measurement}`);
   }
 
   return async (peer, payload) => {
     const wanted = decodeWanted(payload);
     try {
       if (!rate.take(peer.wallet)) throw new Refusal('handover_rate_limited', peer.wallet);
-      await checkEligible(peer.wallet);
+      await checkEligible(peer);
     } catch (error) {
       if (error instanceof Refusal) log('handover.refused', { peer: peer.wallet, reason: error.reason });
       throw error;

@@ -1,15 +1,15 @@
 /**
  * The handshake of two nodes (`docs/protocol.md` clause 7.2): each side signs, with its wallet, the ephemeral key that it
- * will use. The host between them can drop a hello; it cannot read, alter or replay one. Building and checking only:
- * who may talk to whom is decided by `sessions.ts`.
+ * will use, and carries a document of its enclave's hardware for that key. The host between them can drop a hello; it cannot read, alter
+ * or replay one. Building and checking only: who may talk to whom is decided by `sessions.ts`, what a document proves by `attestations.ts`.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Refusal } from '../errors.ts';
 import { parseWallet } from '../identity.ts';
 import { checkTimestamp } from '../auth/proof.ts';
 import { parseSignature } from '../crypto/wallet.ts';
-import { PROOF_HEADER_CHARS_MAX, TIMESTAMP_CHARS_MAX } from '../limits.ts';
-import { hex } from '../wire/bytes.ts';
+import { ATTESTATION_BYTES_MAX, PROOF_HEADER_CHARS_MAX, TIMESTAMP_CHARS_MAX } from '../limits.ts';
+import { concat, hex, utf8 } from '../wire/bytes.ts';
 import { decodeCborMap, encodeCbor, readBytes, readText, readWallet } from '../wire/cbor.ts';
 import { peerProofText, peerResponseText } from '../wire/pop.ts';
 import { INCARNATION_BYTES } from '../store/record.ts';
@@ -18,6 +18,9 @@ import { EPHEMERAL_BYTES } from './keys.ts';
 import type { Wallet } from '../identity.ts';
 import type { Recover } from '../ports.ts';
 
+/** The first was without documents, and is taken by nobody. */
+const HELLO_VERSION = 2;
+
 export interface Hello {
   readonly wallet: Wallet;
   readonly recipient: Wallet;
@@ -25,6 +28,8 @@ export interface Hello {
   readonly ephemeral: Uint8Array;
   readonly nonce: string;
   readonly timestamp: string;
+  /** Attacker-controlled until it was judged. */
+  readonly attestation: Uint8Array;
 }
 
 export interface HelloAnswer {
@@ -33,6 +38,8 @@ export interface HelloAnswer {
   readonly incarnation: Uint8Array;
   readonly ephemeral: Uint8Array;
   readonly session: Uint8Array;
+  /** Attacker-controlled until it was judged. */
+  readonly attestation: Uint8Array;
 }
 
 /** Header values, attacker-controlled. */
@@ -44,11 +51,21 @@ export interface HelloHeaders {
 }
 
 export function encodeHello(hello: Hello): Uint8Array {
-  return encodeCbor({ v: 1, kind: 'hello', ...hello });
+  return encodeCbor({ v: HELLO_VERSION, kind: 'hello', ...hello });
 }
 
 export function encodeHelloAnswer(answer: HelloAnswer): Uint8Array {
-  return encodeCbor({ v: 1, kind: 'hello', ...answer });
+  return encodeCbor({ v: HELLO_VERSION, kind: 'hello', ...answer });
+}
+
+/** What the initiator's hardware answers: the responder drew the nonce, so a document made before is of no use. */
+export function helloChallenge({ nonce, wallet, recipient }: Pick<Hello, 'nonce' | 'wallet' | 'recipient'>): Uint8Array {
+  return sha256(utf8(`NovaKMS:Attest:hello:${nonce}:${wallet}:${recipient}`));
+}
+
+/** What the responder's hardware answers: the whole hello, whose ephemeral key is new. */
+export function answerChallenge(hello: Uint8Array): Uint8Array {
+  return sha256(concat(utf8('NovaKMS:Attest:answer:'), hello));
 }
 
 export function helloText(hello: Hello, body: Uint8Array): string {
@@ -68,8 +85,9 @@ export function verifyHello(
   recover: Recover,
   requireMember: (wallet: Wallet) => void,
 ): Hello {
-  const map = decodeCborMap(body, ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'nonce', 'timestamp']);
-  if (map.get('v') !== 1 || map.get('kind') !== 'hello') throw new Refusal('frame_malformed', 'not a hello of version 1');
+  const map = decodeCborMap(body, ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'nonce', 'timestamp', 'attestation']);
+  if (map.get('v') !== HELLO_VERSION || map.get('kind') !== 'hello')
+    throw new Refusal('frame_malformed', `not a hello of version ${HELLO_VERSION}`);
   const hello: Hello = {
     wallet: readWallet(map, 'wallet'),
     recipient: readWallet(map, 'recipient'),
@@ -77,6 +95,7 @@ export function verifyHello(
     ephemeral: readBytes(map, 'ephemeral', EPHEMERAL_BYTES),
     nonce: readText(map, 'nonce', PROOF_HEADER_CHARS_MAX),
     timestamp: readText(map, 'timestamp', TIMESTAMP_CHARS_MAX),
+    attestation: readBytes(map, 'attestation', { max: ATTESTATION_BYTES_MAX }),
   };
   if (hello.recipient !== self) throw new Refusal('peer_proof_refused', 'for another node');
   const headersAgree =
@@ -104,16 +123,17 @@ export function verifyHelloAnswer(
   const signature = parseSignature(signatureHeader ?? '');
   const signer = signature && recover(helloAnswerText(ours.signature, responder, body), signature);
   if (signer !== responder) throw new Refusal('peer_answer_odd', 'not signed by the node that was asked');
-  const map = decodeCborMap(body, ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'session']);
+  const map = decodeCborMap(body, ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'session', 'attestation']);
   const answer: HelloAnswer = {
     wallet: readWallet(map, 'wallet'),
     recipient: readWallet(map, 'recipient'),
     incarnation: readBytes(map, 'incarnation', INCARNATION_BYTES),
     ephemeral: readBytes(map, 'ephemeral', EPHEMERAL_BYTES),
     session: readBytes(map, 'session', SESSION_ID_BYTES),
+    attestation: readBytes(map, 'attestation', { max: ATTESTATION_BYTES_MAX }),
   };
   const ourPair =
-    answer.wallet === responder && answer.recipient === ours.hello.wallet && map.get('v') === 1 && map.get('kind') === 'hello';
+    answer.wallet === responder && answer.recipient === ours.hello.wallet && map.get('v') === HELLO_VERSION && map.get('kind') === 'hello';
   if (!ourPair) throw new Refusal('peer_answer_odd', 'an answer for another pair');
   return answer;
 }

@@ -19,6 +19,7 @@ import { memberOf } from '../chain/view.ts';
 import { backoffAfter } from './backoff.ts';
 import { peerOrigin } from './peer-url.ts';
 import type { ChainView } from '../chain/view.ts';
+import type { Reason } from '../errors.ts';
 import type { Wallet } from '../identity.ts';
 import type { NetworkProfile } from '../networks.ts';
 import type { Clock, Fetch, Log, OutboundAnswer, Random } from '../ports.ts';
@@ -37,6 +38,8 @@ export interface Contact {
   /** For how long there was none; `Infinity` before the first. */
   readonly quietMs: number;
   readonly failures: number;
+  /** Of the last call, when it failed: for operators, not for the public. */
+  readonly failure: Reason | null;
 }
 
 export interface Peers {
@@ -66,6 +69,7 @@ export interface PeersDependencies {
 /** By elapsed time, so that a clock that is set puts nobody off; but for `lastContactAtMs`, which people read. */
 interface Standing {
   failures: number;
+  failure: Reason | null;
   failedAtMs: number;
   nextTryAtMs: number;
   contactAtMs: number;
@@ -93,6 +97,7 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
   function standingOf(wallet: Wallet): Standing {
     const standing = standings.get(wallet) ?? {
       failures: 0,
+      failure: null,
       failedAtMs: -Infinity,
       nextTryAtMs: 0,
       contactAtMs: -Infinity,
@@ -105,18 +110,19 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
   function succeeded(wallet: Wallet): void {
     const standing = standingOf(wallet);
     if (standing.failures > 0) log('peer.reachable', { peer: wallet, failures: standing.failures });
-    Object.assign(standing, { failures: 0, nextTryAtMs: 0, lastContactAtMs: clock.nowMs(), contactAtMs: clock.elapsedMs() });
+    Object.assign(standing, { failures: 0, failure: null, nextTryAtMs: 0, lastContactAtMs: clock.nowMs(), contactAtMs: clock.elapsedMs() });
   }
 
   /** Calls that were under way together fail together: that counts once. */
   function failed(wallet: Wallet, startedAtMs: number, error: unknown): void {
     const standing = standingOf(wallet);
+    const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
+    standing.failure = refusal.reason;
     if (standing.failures > 0 && standing.failedAtMs > startedAtMs) return;
     standing.failures += 1;
     standing.failedAtMs = clock.elapsedMs();
     standing.nextTryAtMs = clock.elapsedMs() + backoffAfter(standing.failures, BACKOFF, random.bytes(1));
     if (standing.failures > 1) return;
-    const refusal = error instanceof Refusal ? error : new Refusal('internal', String(error));
     log('peer.unreachable', { peer: wallet, reason: refusal.reason, detail: refusal.detail });
   }
 
@@ -152,6 +158,7 @@ export function createPeers({ self, view, profile, sessions, fetch, clock, rando
         lastContactAtMs: standing?.lastContactAtMs ?? null,
         quietMs: clock.elapsedMs() - (standing?.contactAtMs ?? -Infinity),
         failures: standing?.failures ?? 0,
+        failure: standing?.failure ?? null,
       };
     },
   };

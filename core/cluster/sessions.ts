@@ -1,8 +1,8 @@
 /**
  * Peer sessions, both ends (`docs/protocol.md` clause 7): one handshake, then sealed frames, each counter taken once.
- * Membership is asked of the chain view at every hello and every frame; a session of a wallet that is no longer a member
- * is worth nothing. A session ends with its incarnation, its age or its count; the initiator drops it after the first
- * frame that failed.
+ * Membership is asked of the chain view at every hello and every frame, and that the chain still says of a peer what its enclave proved; a
+ * session of a wallet that is no longer a member is worth nothing. A session ends with its incarnation, its age or its count; the initiator
+ * drops it after the first frame that failed. There is no session without documents of both enclaves.
  */
 import { Refusal } from '../errors.ts';
 import {
@@ -14,25 +14,32 @@ import {
   NONCE_LIFETIME_MS,
   OPERATORS_MAX,
   PEER_MS_MAX,
-  SESSION_AGE_MAX_MS,
-  SESSION_FRAMES_MAX,
-  SESSIONS_PER_PEER_MAX,
-  SESSIONS_TOTAL_MAX,
 } from '../limits.ts';
 import { createRate } from '../auth/rate.ts';
 import { createReplays } from '../auth/replays.ts';
 import { equalBytes, hex } from '../wire/bytes.ts';
 import { decodeFrame, openFrame, sealFrame, SESSION_ID_BYTES } from './frames.ts';
-import { encodeHello, encodeHelloAnswer, helloAnswerText, helloText, verifyHello, verifyHelloAnswer } from './hello.ts';
+import {
+  answerChallenge,
+  encodeHello,
+  encodeHelloAnswer,
+  helloAnswerText,
+  helloChallenge,
+  helloText,
+  verifyHello,
+  verifyHelloAnswer,
+} from './hello.ts';
 import { createEphemeral, deriveSessionKeys } from './keys.ts';
+import { createAccepted, createSession, isWorn } from './session.ts';
 import { take, wasTaken } from './window.ts';
 import type { Nonces } from '../auth/nonces.ts';
 import type { Operator } from '../chain/registry.ts';
 import type { Wallet } from '../identity.ts';
 import type { Clock, Log, Random, Recover, Signer } from '../ports.ts';
-import type { FrameType, SessionSecrets } from './frames.ts';
+import type { Attestations } from './attestations.ts';
+import type { FrameType } from './frames.ts';
 import type { HelloHeaders } from './hello.ts';
-import type { Window } from './window.ts';
+import type { Session } from './session.ts';
 
 /** What a hello or frame needs of the wire: `nonce` asks the peer for one, `post` carries a body to its `/sync`. */
 export interface PeerWire {
@@ -48,7 +55,7 @@ export interface SignedAnswer {
   readonly signature: `0x${string}`;
 }
 
-/** Answers one opened frame of a member. */
+/** Answers one opened frame of a member; what its record says of its code, its enclave proved when the session was opened. */
 export type FrameHandler = (peer: Operator, payload: Uint8Array) => Promise<Uint8Array>;
 
 export interface Sessions {
@@ -67,6 +74,7 @@ export interface SessionsDependencies {
   readonly signer: Signer;
   readonly recover: Recover;
   readonly nonces: Nonces;
+  readonly attestations: Attestations;
   readonly log: Log;
   /** A member now, by the chain view. Throws `chain_unavailable` when there is none. */
   readonly member: (wallet: Wallet) => Operator | undefined;
@@ -75,22 +83,15 @@ export interface SessionsDependencies {
   readonly handlers: Readonly<Record<FrameType, FrameHandler>>;
 }
 
-/** `counter`: as initiator the last one sent, as responder the highest taken. */
-interface Session extends SessionSecrets, Window {
-  readonly peer: Wallet;
-  /** By elapsed time. */
-  readonly openedAtMs: number;
-}
-
 interface Opening {
   readonly sinceMs: number;
   readonly session: Promise<Session>;
 }
 
 export function createSessions(dependencies: SessionsDependencies): Sessions {
-  const { self, clock, random, signer, recover, nonces, log, member, heard, handlers } = dependencies;
-  /** As responder, by session id, oldest first. */
-  const accepted = new Map<string, Session>();
+  const { self, clock, random, signer, recover, nonces, attestations, log, member, heard, handlers } = dependencies;
+  /** As responder. */
+  const accepted = createAccepted();
   /** As initiator, by peer. */
   const opened = new Map<Wallet, Session>();
   /** Hellos under way, by peer: calls that begin together share one. */
@@ -108,8 +109,14 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     return operator;
   }
 
-  function isWorn(session: Session): boolean {
-    return clock.elapsedMs() - session.openedAtMs > SESSION_AGE_MAX_MS || session.counter >= SESSION_FRAMES_MAX;
+  /** The registry may name other code for a wallet than its enclave proved: then the session is over. */
+  function requireAttested(peer: Operator, session: Session, end: () => void): void {
+    try {
+      attestations.requireUnchanged(peer, session.attested);
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   async function acceptHello(body: Uint8Array, headers: HelloHeaders): Promise<SignedAnswer> {
@@ -118,8 +125,12 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     // A replay is known before it costs its victim anything of its rate.
     if (!usedNonces.use(hello.wallet, hello.nonce)) throw new Refusal('nonce_replayed');
     if (!hellos.take(hello.wallet)) throw new Refusal('rate_limited', 'hellos of one peer');
+    // Last, so that a member that replays or hurries buys none.
+    const claim = { challenge: helloChallenge(hello), ephemeral: hello.ephemeral };
+    const attested = attestations.judge(requireMember(hello.wallet), hello.attestation, claim);
     const ephemeral = createEphemeral(random);
     const shared = ephemeral.agree(hello.ephemeral);
+    const attestation = await attestations.ours({ challenge: answerChallenge(body), ephemeral: ephemeral.publicKey });
     const id = random.bytes(SESSION_ID_BYTES);
     const answer = encodeHelloAnswer({
       wallet: self.wallet,
@@ -127,43 +138,23 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       incarnation: self.incarnation,
       ephemeral: ephemeral.publicKey,
       session: id,
+      attestation,
     });
     const signature = await signer.sign(helloAnswerText(headers.signature ?? '', self.wallet, answer));
     const keys = deriveSessionKeys(shared, body, answer);
-    keepAccepted({
-      id,
-      peer: hello.wallet,
-      keys,
-      initiatorIncarnation: hello.incarnation,
-      responderIncarnation: self.incarnation,
-      openedAtMs: clock.elapsedMs(),
-      counter: 0,
-      taken: new Set<number>(),
-    });
+    const incarnations = { initiatorIncarnation: hello.incarnation, responderIncarnation: self.incarnation };
+    accepted.keep(createSession(clock, { id, peer: hello.wallet, attested, keys, ...incarnations }));
     heard(hello.wallet);
-    log('session.opened', { peer: hello.wallet, role: 'responder' });
+    log('session.opened', { peer: hello.wallet, role: 'responder', measurement: attested });
     return { body: answer, signature };
-  }
-
-  /** A new boot of a peer ends the sessions of the one before; its newest displace its older; the whole has a bound. */
-  function keepAccepted(session: Session): void {
-    const { peer, initiatorIncarnation } = session;
-    accepted.set(hex(session.id), session);
-    for (const [id, other] of accepted)
-      if (other.peer === peer && !equalBytes(other.initiatorIncarnation, initiatorIncarnation)) accepted.delete(id);
-    const ofPeer = [...accepted].filter(([, other]) => other.peer === peer);
-    for (const [id] of ofPeer.slice(0, -SESSIONS_PER_PEER_MAX)) accepted.delete(id);
-    for (const id of accepted.keys()) {
-      if (accepted.size <= SESSIONS_TOTAL_MAX) break;
-      accepted.delete(id);
-    }
   }
 
   async function acceptFrame(body: Uint8Array): Promise<Uint8Array> {
     const frame = decodeFrame(body);
-    const session = accepted.get(hex(frame.session));
-    if (!session || isWorn(session)) throw new Refusal('session_unknown');
+    const session = accepted.find(hex(frame.session));
+    if (!session || isWorn(session, clock)) throw new Refusal('session_unknown');
     const peer = requireMember(session.peer);
+    requireAttested(peer, session, () => accepted.end(session));
     if (wasTaken(session, frame.counter)) throw new Refusal('frame_replayed', `${frame.counter} after ${session.counter}`);
     const payload = openFrame(session, 'toResponder', frame);
     take(session, frame.counter);
@@ -175,32 +166,22 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   async function open(peer: Wallet, wire: PeerWire): Promise<Session> {
     const ephemeral = createEphemeral(random);
     const timestamp = String(Math.floor(clock.nowMs() / 1_000));
-    const hello = {
-      wallet: self.wallet,
-      recipient: peer,
-      incarnation: self.incarnation,
-      ephemeral: ephemeral.publicKey,
-      nonce: await wire.nonce(),
-      timestamp,
-    };
+    const nonce = await wire.nonce();
+    const pair = { wallet: self.wallet, recipient: peer, nonce };
+    const attestation = await attestations.ours({ challenge: helloChallenge(pair), ephemeral: ephemeral.publicKey });
+    const hello = { ...pair, incarnation: self.incarnation, ephemeral: ephemeral.publicKey, timestamp, attestation };
     const body = encodeHello(hello);
     const signature = await signer.sign(helloText(hello, body));
     const headers = { 'x-kms-signature': signature, 'x-kms-wallet': self.wallet, 'x-kms-nonce': hello.nonce, 'x-kms-timestamp': timestamp };
     const received = await wire.post(body, headers);
     const answer = verifyHelloAnswer(received.body, received.signature, { hello, signature }, recover);
+    const claim = { challenge: answerChallenge(body), ephemeral: answer.ephemeral };
+    const attested = attestations.judge(requireMember(peer), answer.attestation, claim);
     const keys = deriveSessionKeys(ephemeral.agree(answer.ephemeral), body, received.body);
-    const session = {
-      id: answer.session,
-      peer,
-      keys,
-      initiatorIncarnation: self.incarnation,
-      responderIncarnation: answer.incarnation,
-      openedAtMs: clock.elapsedMs(),
-      counter: 0,
-      taken: new Set<number>(),
-    };
+    const incarnations = { initiatorIncarnation: self.incarnation, responderIncarnation: answer.incarnation };
+    const session = createSession(clock, { id: answer.session, peer, attested, keys, ...incarnations });
     opened.set(peer, session);
-    log('session.opened', { peer, role: 'initiator' });
+    log('session.opened', { peer, role: 'initiator', measurement: attested });
     return session;
   }
 
@@ -229,9 +210,10 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   }
 
   async function call(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array> {
-    requireMember(peer);
+    const operator = requireMember(peer);
     const standing = opened.get(peer);
-    if (!standing || isWorn(standing)) return await exchange(await openShared(peer, wire), wire, type, payload);
+    if (!standing || isWorn(standing, clock)) return await exchange(await openShared(peer, wire), wire, type, payload);
+    requireAttested(operator, standing, () => opened.delete(peer));
     try {
       return await exchange(standing, wire, type, payload);
     } catch (error) {
@@ -245,7 +227,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
   return {
     acceptHello,
     requireSession(id) {
-      if (!accepted.has(id)) throw new Refusal('session_unknown');
+      if (!accepted.find(id)) throw new Refusal('session_unknown');
     },
     acceptFrame,
     call,

@@ -1,15 +1,23 @@
 /**
- * The enclave's Odyn over HTTP on loopback: wallet, TEE key, hardware randomness. Its answers are checked for shape and its
+ * The enclave's Odyn over HTTP on loopback: wallet, TEE key, hardware randomness, attestation documents. Its answers are checked for shape and its
  * error texts stay in the log.
  */
 import { Refusal } from '../errors.ts';
-import { ODYN_ANSWER_BYTES_MAX, ODYN_MS_MAX } from '../limits.ts';
-import { hex, parseHex, parseUtf8 } from '../wire/bytes.ts';
+import { encodePem } from '../ca/pem.ts';
+import { P384_SPKI_HEAD } from '../crypto/spki.ts';
+import { ATTESTATION_BYTES_MAX, ODYN_ANSWER_BYTES_MAX, ODYN_MS_MAX } from '../limits.ts';
+import { base64, concat, hex, parseHex, parseUtf8 } from '../wire/bytes.ts';
 import { parseJsonObject } from '../wire/json.ts';
 import type { Reason } from '../errors.ts';
-import type { Box, Fetch, Signer, TransactionRequest } from '../ports.ts';
+import type { AttestationRequest, Attester, Box, Fetch, OutboundAnswer, Signer, TransactionRequest } from '../ports.ts';
 
-export function createOdyn(origin: string, fetch: Fetch): { readonly signer: Signer; readonly box: Box } {
+export interface OdynPorts {
+  readonly signer: Signer;
+  readonly box: Box;
+  readonly attester: Attester;
+}
+
+export function createOdyn(origin: string, fetch: Fetch): OdynPorts {
   const call = async (path: string, body?: object): Promise<OdynAnswer> => callOdyn(fetch, `${origin}${path}`, body);
 
   const signer: Signer = {
@@ -36,22 +44,41 @@ export function createOdyn(origin: string, fetch: Fetch): { readonly signer: Sig
     },
     entropy: async () => bytesOf(await call('/v1/random'), 'random_bytes'),
   };
-  return { signer, box };
+
+  const attester: Attester = {
+    async document(request) {
+      const { status, body } = await askOdyn(fetch, `${origin}/v1/attestation`, attestationOf(request));
+      if (status === 200 && body.length > 0 && body.length <= ATTESTATION_BYTES_MAX) return body;
+      throw new Refusal('odyn_unavailable', `/v1/attestation answered ${status} with ${body.length} bytes`);
+    },
+  };
+  return { signer, box, attester };
 }
 
 type OdynAnswer = Readonly<Record<string, unknown>>;
 
 /** Odyn answers 400 to what its caller sent wrong; for a decryption that is the client's fault, otherwise ours. */
 async function callOdyn(fetch: Fetch, url: string, body?: object, whenRefused: Reason = 'odyn_unavailable'): Promise<OdynAnswer> {
-  const limits = { timeoutMs: ODYN_MS_MAX, bodyBytesMax: ODYN_ANSWER_BYTES_MAX };
   const { pathname } = new URL(url);
-  const answer = await fetch(requestOf(url, body), limits).catch((error: unknown) => {
-    throw new Refusal('odyn_unavailable', `${pathname}: ${error instanceof Refusal ? error.message : 'failed'}`, error);
-  });
+  const answer = await askOdyn(fetch, url, body);
   if (answer.status === 400) throw new Refusal(whenRefused, `${pathname} answered 400`);
   const object = answer.status === 200 ? parseJsonObject(parseUtf8(answer.body) ?? '') : undefined;
   if (!object) throw new Refusal('odyn_unavailable', `${pathname} answered ${answer.status}, not a JSON object with status 200`);
   return object;
+}
+
+async function askOdyn(fetch: Fetch, url: string, body?: object): Promise<OutboundAnswer> {
+  const limits = { timeoutMs: ODYN_MS_MAX, bodyBytesMax: ODYN_ANSWER_BYTES_MAX };
+  return await fetch(requestOf(url, body), limits).catch((error: unknown) => {
+    throw new Refusal('odyn_unavailable', `${new URL(url).pathname}: ${error instanceof Refusal ? error.message : 'failed'}`, error);
+  });
+}
+
+/** Odyn has the point of the PEM attested; without one, the key of its box as SPKI DER. */
+function attestationOf({ nonce, publicKey }: AttestationRequest): object {
+  if (publicKey === 'tee') return { nonce: base64(nonce) };
+  const spki = concat(parseHex(P384_SPKI_HEAD) as Uint8Array, publicKey);
+  return { nonce: base64(nonce), public_key: encodePem('PUBLIC KEY', spki) };
 }
 
 function requestOf(url: string, body?: object): Parameters<Fetch>[0] {

@@ -4,13 +4,17 @@
  */
 import { privateKeyToAccount } from 'viem/accounts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseProfile } from '../../core/networks.ts';
+import { createFetch } from '../../core/platform/fetch.ts';
+import { createOdyn } from '../../core/platform/odyn.ts';
 import { systemClock, systemRandom } from '../../core/platform/system.ts';
 import { createNonces } from '../../core/auth/nonces.ts';
 import { createSessions } from '../../core/cluster/sessions.ts';
 import { encodeEndorsements, encodeWanted } from '../../core/cluster/messages.ts';
 import { recoverWallet } from '../../core/crypto/wallet.ts';
+import { credulous } from '../attestation/attester.ts';
+import { pcrsOf } from '../attestation/pcrs.ts';
 import { noHandlers } from '../core/fakes.ts';
-import { pcrsOf } from '../simulation/contracts.ts';
 import { startNode } from '../simulation/node.ts';
 import { createWorld, readiness, until, untilServing } from '../simulation/world.ts';
 import { agreedKey, chainEpochs, createEar } from './observe.ts';
@@ -95,6 +99,10 @@ describe('one rogue operator among peers', () => {
     rogue = world.members[2] as Member;
     await rogue.node.stop();
     const account = privateKeyToAccount(rogue.node.odyn.walletKey);
+    const { attester } = createOdyn(
+      rogue.node.odyn.url,
+      createFetch({ profile: parseProfile(world.profile), odynUrl: rogue.node.odyn.url, rpcUrl: world.chain.rpcUrl }, fetch),
+    );
     const signer = { sign: (message: string) => account.signMessage({ message }) } as Pick<Signer, 'sign'> as Signer;
     const self = { wallet: rogue.keys().wallet as Wallet, incarnation: systemRandom.bytes(16) };
     const nonces = createNonces({ clock: systemClock, random: systemRandom });
@@ -107,6 +115,8 @@ describe('one rogue operator among peers', () => {
       signer,
       recover: recoverWallet,
       nonces,
+      // Its enclave is an honest one; only the program that asks is not.
+      attestations: { ...credulous, ours: ({ challenge, ephemeral }) => attester.document({ nonce: challenge, publicKey: ephemeral }) },
       log: () => undefined,
       member,
       handlers: noHandlers,

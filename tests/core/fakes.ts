@@ -9,9 +9,13 @@ import { decodeFunctionData, encodeFunctionResult } from 'viem';
 import { kmsNodeAbi } from '../../core/chain/abi.ts';
 import { personalDigest, recoverWallet, walletOf } from '../../core/crypto/wallet.ts';
 import { Refusal } from '../../core/errors.ts';
+import { createAttestations } from '../../core/cluster/attestations.ts';
 import { createKms } from '../../core/kms.ts';
-import { concat, hex, parseHex, parseUtf8, utf8 } from '../../core/wire/bytes.ts';
+import { concat, hex, parseBase64, parseHex, parseUtf8, utf8 } from '../../core/wire/bytes.ts';
 import { endorsementText } from '../../core/wire/pop.ts';
+import { createTestAttester, MEASUREMENT } from '../attestation/attester.ts';
+import { SIMULATED_ROOT } from '../attestation/roots.ts';
+import type { Attestations } from '../../core/cluster/attestations.ts';
 import type { FrameType } from '../../core/cluster/frames.ts';
 import type { FrameHandler } from '../../core/cluster/sessions.ts';
 import type { EventFields, EventName } from '../../core/events.ts';
@@ -19,6 +23,7 @@ import type { Epoch, Hash, Wallet, AppId } from '../../core/identity.ts';
 import type { Kms } from '../../core/kms.ts';
 import type { NetworkProfile } from '../../core/networks.ts';
 import type { Box, Chain, Clock, Fetch, Log, OutboundAnswer, Random, Signer } from '../../core/ports.ts';
+import type { TestAttester } from '../attestation/attester.ts';
 
 /** The reason of the refusal that `act` throws; what is no refusal passes through. `none` when it throws nothing. */
 export function reasonOf(act: () => unknown): string {
@@ -156,6 +161,7 @@ export const profile: NetworkProfile = {
   platformProof: 'accept',
   trustDomain: 'kms.nova.example',
   trustedProxies: [],
+  attestationRoot: parseBase64(SIMULATED_ROOT) as Uint8Array,
 };
 
 /** What `clusterView` and `callerView` answer, in the words of the ABI. */
@@ -191,7 +197,7 @@ export function operatorAnswer(wallet: Wallet, instanceId: number, instanceUrl =
     operator: `0x${'cc'.repeat(20)}` as `0x${string}`,
     instanceUrl,
     teePubkey: `0x${teePubkeyOf(wallet)}` as `0x${string}`,
-    codeMeasurement: hashOf(0x11) as `0x${string}`,
+    codeMeasurement: MEASUREMENT as `0x${string}`,
     versionStatus: 0,
     instanceStatus: 0,
     zkVerified: true,
@@ -441,7 +447,14 @@ export interface TestNode {
   readonly wallet: Wallet;
   readonly origin: string;
   readonly box: ReturnType<typeof createBox>;
+  readonly attester: TestAttester;
   readonly logs: RecordingLog;
+}
+
+/** What an honest enclave attests, and what it believes. */
+export function attestationsOf(wallet: Wallet, clock: Clock, log: Log): Attestations & { readonly attester: TestAttester } {
+  const attester = createTestAttester(wallet, teePubkeyOf(wallet), clock);
+  return { ...createAttestations({ attester, profile, clock, log }), attester };
 }
 
 const noHandler: FrameHandler = () => Promise.reject(new Refusal('internal', 'a frame that this test does not send'));
@@ -465,6 +478,8 @@ export interface TestCluster {
   /** Names of nodes that no message reaches and that do not tick. */
   readonly down: Set<string>;
   intercept: Interceptor;
+  /** Every body that goes over the wire, both ways. */
+  overhear: (body: Uint8Array) => void;
   /** Boots a node: a wallet, a place among the operators, a wire. */
   boot(name: string, origin?: string): TestNode;
   /** One block, then one tick of each node that is up, in order. */
@@ -486,7 +501,10 @@ export function createCluster(...names: readonly string[]): TestCluster {
       const bytes = typeof body === 'string' ? utf8(body) : (body ?? new Uint8Array(0));
       if (!to || down.has(to.name) || down.has(name) || cluster.intercept(name, to.name, url, bytes) === 'drop')
         throw new Refusal('outbound_failed', 'nobody answers');
-      return await answerOf(to.kms, url, bytes, headers ?? {});
+      cluster.overhear(bytes);
+      const answer = await answerOf(to.kms, url, bytes, headers ?? {});
+      cluster.overhear(answer.body);
+      return answer;
     };
   }
 
@@ -496,6 +514,7 @@ export function createCluster(...names: readonly string[]): TestCluster {
     nodes,
     down,
     intercept: () => 'pass',
+    overhear: () => undefined,
     boot(name, origin = `https://${name}.nova.example`) {
       const signer = signerNamed(name);
       const random = createRandom(name);
@@ -503,6 +522,7 @@ export function createCluster(...names: readonly string[]): TestCluster {
       const logs = createRecordingLog();
       chain.operators = [...chain.operators, operatorAnswer(signer.wallet, chain.operators.length + 1, origin)];
       const identity = { wallet: signer.wallet, teePubkey: teePubkeyOf(signer.wallet) };
+      const attester = createTestAttester(signer.wallet, identity.teePubkey, clock);
       const kms = createKms({
         identity,
         profile,
@@ -511,11 +531,12 @@ export function createCluster(...names: readonly string[]): TestCluster {
         signer,
         recover: recoverWallet,
         box,
+        attester,
         chain,
         fetch: fetchFrom(name),
         log: logs.log,
       });
-      const node = { name, kms, signer, wallet: signer.wallet, origin, box, logs };
+      const node = { name, kms, signer, wallet: signer.wallet, origin, box, attester, logs };
       nodes.push(node);
       return node;
     },

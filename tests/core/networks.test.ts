@@ -2,7 +2,12 @@ import { TRUSTED_PROXIES_MAX } from '../../core/limits.ts';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../core/config.ts';
 import { parseProfile } from '../../core/networks.ts';
-import { profile } from './fakes.ts';
+import { AWS_NITRO_ROOT_G1 } from '../../core/crypto/nitro/root.ts';
+import { base64, concat } from '../../core/wire/bytes.ts';
+import { foreignRoot, freshKey, SIMULATED_ROOT, simulatedRoot } from '../attestation/roots.ts';
+import { certificateOf, levelsAt, plansFor } from '../attestation/certificates.ts';
+import { flipped, profile } from './fakes.ts';
+import type { Level } from '../attestation/certificates.ts';
 
 const written = {
   name: 'test',
@@ -18,6 +23,7 @@ const written = {
   platformProof: 'accept',
   trustDomain: 'kms.nova.example',
   trustedProxies: [] as readonly string[],
+  attestationRoot: SIMULATED_ROOT,
 };
 const FIELDS = Object.keys(written) as (keyof typeof written)[];
 
@@ -45,6 +51,20 @@ describe('a network profile', () => {
     ['headAgeMaxMs', [1_000, 600_000], [999, 600_001]],
     ['tickMs', [100, 60_000], [99, 60_001]],
     ['proposalWindowBlocks', [2, 10_000], [1, 10_001]],
+    [
+      'attestationRoot',
+      [SIMULATED_ROOT, AWS_NITRO_ROOT_G1, base64(foreignRoot().der)],
+      [
+        AWS_NITRO_ROOT_G1.slice(4),
+        `${AWS_NITRO_ROOT_G1} `,
+        AWS_NITRO_ROOT_G1.replaceAll('+', '-'),
+        base64(flipped(simulatedRoot().der)),
+        base64(simulatedRoot().der.subarray(1)),
+        base64(concat(simulatedRoot().der, Uint8Array.of(0))),
+        'AAAA',
+        'A'.repeat(24_000),
+      ],
+    ],
     ['platformProof', ['accept', 'refuse'], ['off', 'ACCEPT', 1]],
     [
       'trustDomain',
@@ -91,6 +111,12 @@ describe('a network profile', () => {
   it.each([null, undefined, 'base', [], [written], 7])('is refused when it is %j', (value) =>
     expect(() => parseProfile(value)).toThrow('JSON object'),
   );
+  it('S-M5 takes no leaf for an attestation root', () => {
+    const keys = [freshKey(), freshKey()];
+    const [root, leaf] = plansFor([levelsAt(0)[0], levelsAt(0)[4]] as Level[], keys).map(certificateOf) as [Uint8Array, Uint8Array];
+    expect(parseProfile({ ...written, attestationRoot: base64(root) }).attestationRoot).toEqual(root);
+    expect(() => parseProfile({ ...written, attestationRoot: base64(leaf) })).toThrow('attestationRoot');
+  });
   it('writes addresses in lower case, however they came', () => {
     expect(parseProfile({ ...written, kmsRegistry: `0x${'Ab'.repeat(20)}` }).kmsRegistry).toBe(`0x${'ab'.repeat(20)}`);
   });

@@ -5,6 +5,7 @@ import { RELEASE_CONFIRMATION_BLOCKS_MIN, RELEASE_HEAD_AGE_MS_MAX } from '../../
 import { parseProfile } from '../../core/networks.ts';
 import { NAMED_PROFILES } from '../../core/profiles.ts';
 import { profileOf, releaseFault } from '../../core/release.ts';
+import { SIMULATED_ROOT } from '../attestation/roots.ts';
 
 const peerUrls = { scheme: 'https', hosts: [] as string[], hostSuffixes: ['.kms.acme.org'] };
 const cluster = { kmsRegistry: `0x${'22'.repeat(20)}`, kmsAppId: '43', peerUrls, trustDomain: 'kms.acme.org' };
@@ -46,6 +47,7 @@ describe('a release is refused', () => {
     ['a name below localhost', { peerUrls: { ...peerUrls, hosts: ['node.localhost'] } }, 'node.localhost'],
     ['a bare name', { peerUrls: { ...peerUrls, hosts: ['host'] } }, 'host'],
     ['too little confirmation', { confirmationBlocks: RELEASE_CONFIRMATION_BLOCKS_MIN - 1 }, 'confirms'],
+    ['the attestation root of the simulated network', { attestationRoot: SIMULATED_ROOT }, 'another root than that of AWS'],
     ['too old a head', { headAgeMaxMs: RELEASE_HEAD_AGE_MS_MAX + 1 }, 'head'],
   ])('with %s', (_what, change, why) => {
     const profile = { ...written, ...change };

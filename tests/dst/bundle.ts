@@ -47,12 +47,17 @@ const LIMITS = {
   OPERATORS_MAX: '16',
 } as const;
 
-/** Hellos of the node's own, and a cheaper agreement between them. */
+/** Hellos of the node's own; cheaper are the agreement between them and what their enclaves attest. */
 const CHEAP: readonly Patch[] = [
   {
     file: 'core/cluster/sessions.ts',
     find: "import { createEphemeral, deriveSessionKeys } from './keys.ts';",
     put: "import { deriveSessionKeys } from './keys.ts';\nimport { createEphemeral } from '../../tests/dst/world/cheap/ephemeral.ts';",
+  },
+  {
+    file: 'core/cluster/attestations.ts',
+    find: "import { verifyAttestation } from '../crypto/nitro/attestation.ts';",
+    put: "import { verifyAttestation } from '../../tests/dst/world/cheap/attestation.ts';",
   },
 ];
 

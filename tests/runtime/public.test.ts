@@ -1,9 +1,16 @@
 /** What anybody may ask of a node over HTTP, the same on every kind of it, down to requests that no client library would send. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifyAttestation } from '../../core/crypto/nitro/attestation.ts';
+import { faultOf } from '../../core/crypto/nitro/policy.ts';
+import { parseProfile } from '../../core/networks.ts';
+import { systemRandom } from '../../core/platform/system.ts';
+import { hex, parseHex } from '../../core/wire/bytes.ts';
+import { verified } from '../core/crypto/nitro/documents.ts';
 import { platformProof, sealedBody, send } from '../simulation/platform-client.ts';
 import { NODE_KINDS } from '../simulation/node.ts';
 import { createWorld, untilServing } from '../simulation/world.ts';
 import { exchange, open, statuses } from '../functions/raw.ts';
+import type { Hash, Wallet } from '../../core/identity.ts';
 import type { App, Member, World } from '../simulation/world.ts';
 
 let world: World;
@@ -48,6 +55,33 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
     it('GET /health and /ready say that it lives and serves', async () => {
       expect(await answered('/health')).toMatchObject({ status: 200, body: { status: 'healthy' } });
       expect(await answered('/ready')).toMatchObject({ status: 200, body: { ready: true } });
+    });
+
+    it('GET /attestation proves wallet, key and code to whoever asks, by what the chain says', async () => {
+      const nonce = systemRandom.bytes(32);
+      const response = await fetch(`${url}/attestation?nonce=${hex(nonce)}`);
+      expect([response.status, response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([
+        ...[200, 'application/cbor', 'no-store'],
+      ]);
+      const nowMs = Date.now();
+      const { attestationRoot: root } = parseProfile(world.profile);
+      const attestation = verified(verifyAttestation(new Uint8Array(await response.arrayBuffer()), { root, nowMs, skewMsMax: 5_000 }));
+      const { codeMeasurement } = (await world.contracts.readNova('getVersion', [world.contracts.kmsAppId, world.contracts.versionId])) as {
+        codeMeasurement: Hash;
+      };
+      const { wallet, teePubkey } = member.node.odyn;
+      const publicKey = parseHex(teePubkey) as Uint8Array;
+      const expected = {
+        nowMs,
+        ageMsMax: 5_000,
+        aheadMsMax: 5_000,
+        measurement: codeMeasurement,
+        nonce,
+        publicKey,
+        wallet: wallet as Wallet,
+      };
+      expect(faultOf(attestation, expected)).toBeUndefined();
+      expect((await answered('/attestation')).body).toMatchObject({ reason: 'attestation_nonce_malformed' });
     });
 
     it('GET /status shows its keys and its network', async () => {

@@ -10,17 +10,18 @@ import { decodeFrame, openFrame, sealFrame } from '../../core/cluster/frames.ts'
 import { createEphemeral, deriveSessionKeys } from '../../core/cluster/keys.ts';
 import { decodeCborMap, encodeCbor } from '../../core/wire/cbor.ts';
 import { utf8 } from '../../core/wire/bytes.ts';
-import { createClock, createRandom, noHandlers, reasonOfAsync, signerNamed } from '../core/fakes.ts';
+import { credulous, MEASUREMENT } from '../attestation/attester.ts';
+import { attestationsOf, createClock, createRandom, noHandlers, reasonOfAsync, signerNamed } from '../core/fakes.ts';
 import type { Operator } from '../../core/chain/registry.ts';
 import type { SessionSecrets } from '../../core/cluster/frames.ts';
 import type { PeerWire } from '../../core/cluster/sessions.ts';
 import type { Recover } from '../../core/ports.ts';
 
 const SECRET = utf8('the master secret of the cluster');
-const HELLO = ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'nonce', 'timestamp', 'session'];
+const HELLO = ['v', 'kind', 'wallet', 'recipient', 'incarnation', 'ephemeral', 'nonce', 'timestamp', 'session', 'attestation'];
 
-/** One end; `recover` is what a weakened copy replaces. */
-function nodeNamed(name: string, recover: Recover) {
+/** One end; `recover` and `isCredulous` are what a weakened copy has. */
+function nodeNamed(name: string, recover: Recover, isCredulous = true) {
   const clock = createClock();
   const random = createRandom(name);
   const nonces = createNonces({ clock, random });
@@ -34,8 +35,9 @@ function nodeNamed(name: string, recover: Recover) {
     signer,
     recover,
     nonces,
+    attestations: isCredulous ? credulous : attestationsOf(signer.wallet, clock, () => undefined),
     log: () => undefined,
-    member: (wallet) => ({ wallet }) as Operator,
+    member: (wallet) => ({ wallet, measurement: MEASUREMENT }) as Operator,
     handlers: { ...noHandlers, handover: handler, endorsement: handler },
   });
   return { wallet: signer.wallet, nonces, sessions };
@@ -106,6 +108,18 @@ describe('X-9 a host that swaps both ephemeral keys', () => {
     const [joiner, holder] = [nodeNamed('a', joinerRecover), nodeNamed('b', holderRecover)];
     const host = swappingHost(holder);
     expect(await reasonOfAsync(joiner.sessions.call(b, host.wire, 'handover', utf8('wanted')))).toBe(reason);
+    expect(host.read).toEqual([]);
+  });
+
+  it.each([
+    ['both ends do', false, false],
+    ['only the holder does', true, false],
+    ['only the joiner does', false, true],
+  ])('S-M2 gets nothing of nodes that believe whoever a hello names, and ask for its document, when %s', async (_what, joins, holds) => {
+    const [joiner, holder] = [nodeNamed('a', () => b, joins), nodeNamed('b', () => a, holds)];
+    const host = swappingHost(holder);
+    const asked = joiner.sessions.call(b, host.wire, 'handover', utf8('wanted'));
+    expect(await reasonOfAsync(asked)).toBe('peer_not_attested');
     expect(host.read).toEqual([]);
   });
 });

@@ -13,15 +13,10 @@ import { privateKeyToAccount } from 'viem/accounts';
 import { anvil as anvilChain } from 'viem/chains';
 import { kmsRegistryAbi, novaAppRegistryAbi } from '../../core/chain/abi.ts';
 import type { Address, Hex } from 'viem';
+import type { Pcrs } from '../attestation/pcrs.ts';
 import type { Anvil } from './anvil.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-export interface Pcrs {
-  readonly pcr0: Hex;
-  readonly pcr1: Hex;
-  readonly pcr2: Hex;
-}
 
 export interface Deployment {
   readonly chainId: number;
@@ -38,12 +33,6 @@ export interface EnclaveIdentity {
 }
 
 export type InstanceStatusName = 'STOPPED' | 'FAILED';
-
-/** 48-byte measurements that differ by their seed. */
-export function pcrsOf(seed: number): Pcrs {
-  const pcr = (index: number): Hex => `0x${seed.toString(16).padStart(2, '0')}${index.toString(16).padStart(2, '0')}${'5a'.repeat(46)}`;
-  return { pcr0: pcr(0), pcr1: pcr(1), pcr2: pcr(2) };
-}
 
 /** forge from this project's packages, else from the PATH. */
 export function forgePath(): string {

@@ -2,6 +2,7 @@
  * One simulated node: an enclave's Odyn and the node beside it, on a port that stays the same when it restarts. It runs as a
  * worker under workerd, as the enclave binary, or in this process.
  */
+import { SIMULATED_ROOT } from '../attestation/roots.ts';
 import { startOdyn } from './odyn.ts';
 import { runBinary } from './kinds/binary.ts';
 import { runInProcess } from './kinds/in-process.ts';
@@ -11,8 +12,9 @@ import type { SpawnedBinary } from './kinds/binary.ts';
 import type { Odyn } from './odyn.ts';
 
 /** A profile as JSON carries it. */
-export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'novaAppRegistry' | 'trustedProxies'> & {
+export type ProfileJson = Omit<NetworkProfile, 'kmsAppId' | 'kmsRegistry' | 'novaAppRegistry' | 'trustedProxies' | 'attestationRoot'> & {
   readonly trustedProxies: readonly string[];
+  readonly attestationRoot: string;
   readonly kmsAppId: string;
   readonly kmsRegistry: string;
   readonly novaAppRegistry: string;
@@ -34,6 +36,7 @@ export function simulatedProfile(changes: Partial<ProfileJson> = {}): ProfileJso
     platformProof: 'accept',
     trustDomain: 'kms.simulation.example',
     trustedProxies: [],
+    attestationRoot: SIMULATED_ROOT,
     ...changes,
   };
 }

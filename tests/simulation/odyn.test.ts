@@ -88,7 +88,6 @@ describe('wallet', () => {
     ['no message', {}, 400, 'missing field `message`'],
     ['a message that is no string', { message: 5 }, 400, 'expected a string'],
     ['a switch that is no boolean', { message: 'x', include_attestation: 'no' }, 400, 'expected a boolean'],
-    ['a wish for attestation', { message: 'x', include_attestation: true }, 500, 'Attestation is not available'],
     ['what is not JSON', '{"message":', 400, 'invalid JSON'],
     ['a list', [], 400, 'expected an object'],
   ])('refuses %s', (_, body, status, text) => expectRefusal(post('/v1/eth/sign', body), status, text));
@@ -202,9 +201,6 @@ describe('transactions', () => {
   ])('refuses %s', (_, changed, text) => expectRefusal(sign(changed), 400, text));
 
   it('refuses a body without payload', () => expectRefusal(post('/v1/eth/sign-tx', {}), 400, 'payload'));
-
-  it('refuses attestation', () =>
-    expectRefusal(post('/v1/eth/sign-tx', { include_attestation: true, payload }), 500, 'Attestation is not available'));
 });
 
 describe('box', () => {
@@ -309,11 +305,6 @@ describe('HTTP', () => {
   ])('answers %s %s with %i and no body', async (method, path, status) => {
     const response = await fetch(odyn.url + path, { method });
     expect([response.status, await response.text()]).toEqual([status, '']);
-  });
-
-  it('refuses attestation, and an empty body of it', async () => {
-    await expectRefusal(post('/v1/attestation', {}), 500, 'Attestation is not available');
-    await expectRefusal(post('/v1/attestation', ''), 400, 'invalid JSON');
   });
 
   it('takes a body of 10 MiB and refuses a byte more, announced or not', async () => {

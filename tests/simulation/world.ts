@@ -6,14 +6,16 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { buildWorker } from '../../build.mjs';
 import { startAnvil } from './anvil.ts';
-import { compileContracts, deployContracts, pcrsOf } from './contracts.ts';
+import { PCRS } from '../attestation/attester.ts';
+import { pcrsOf } from '../attestation/pcrs.ts';
+import { compileContracts, deployContracts } from './contracts.ts';
 import { startHost } from './host.ts';
 import { simulatedProfile, startNode } from './node.ts';
 import { createBox } from './odyn/box.ts';
 import { startOdyn } from './odyn.ts';
 import { guardProcess, startKeeper } from './processes.ts';
 import type { Anvil } from './anvil.ts';
-import type { Contracts, Pcrs } from './contracts.ts';
+import type { Contracts } from './contracts.ts';
 import type { Host } from './host.ts';
 import type { NodeKind, NodeLogLine, ProfileJson, SimulatedNode } from './node.ts';
 import type { Odyn } from './odyn.ts';
@@ -84,7 +86,6 @@ export interface World {
 }
 
 export const WORLDS_FOLDER = fileURLToPath(new URL('../../.simulation/', import.meta.url));
-const NODE_PCRS = pcrsOf(1);
 const BLOCK_SECONDS = 1;
 
 /** What every world needs once: the worker's bundle and the compiled contracts. */
@@ -119,7 +120,7 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
   const chain = await startAnvil({ onSpawn: (pid) => keeper.keepProcess(pid) });
   keeper.keepCleanup(() => chain.stop());
   progress('deploying the contracts');
-  const contracts = await deployContracts(chain, options.minOperators ?? Math.max(2, options.nodes), NODE_PCRS);
+  const contracts = await deployContracts(chain, options.minOperators ?? Math.max(2, options.nodes), PCRS);
   const { chainId, novaAppRegistry, kmsRegistry, kmsAppId } = contracts;
   const addresses = { chainId, novaAppRegistry, kmsRegistry, kmsAppId: String(kmsAppId) };
   const profile = simulatedProfile({ ...addresses, ...options.profile });
@@ -159,13 +160,13 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
   async function register(member: Member): Promise<void> {
     const { odyn } = member.node;
     await contracts.fund(odyn.wallet, '1');
-    member.instanceId = await contracts.registerInstance(contracts.kmsAppId, contracts.versionId, member.url, odyn, NODE_PCRS);
+    member.instanceId = await contracts.registerInstance(contracts.kmsAppId, contracts.versionId, member.url, odyn, odyn.module.pcrs);
   }
 
   async function addApp(name: string): Promise<App> {
-    const odyn = await startOdyn();
+    const pcrs = pcrsOf(100 + apps.length);
+    const odyn = await startOdyn({ pcrs });
     keeper.keepCleanup(() => odyn.close());
-    const pcrs: Pcrs = pcrsOf(100 + apps.length);
     const appId = await contracts.createApp();
     const versionId = await contracts.enrollVersion(appId, '1.0.0', pcrs);
     const instanceId = await contracts.registerInstance(appId, versionId, `https://${name}.example`, odyn, pcrs);

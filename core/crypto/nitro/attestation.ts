@@ -3,6 +3,7 @@
  * the bytes that it asked to have signed. Pure, and no policy: whether that is the enclave one wants says `core/crypto/nitro/policy.ts`.
  */
 import { keccak_256 } from '@noble/hashes/sha3.js';
+import { ATTESTATION_BYTES_MAX } from '../../limits.ts';
 import { concat, hex } from '../../wire/bytes.ts';
 import { checkPath, checkSignatures, readChain } from './chain.ts';
 import { parseCoseSign1 } from './cose.ts';
@@ -33,6 +34,8 @@ export interface Trust {
   readonly root: Uint8Array;
   /** The time at which every certificate must be valid. */
   readonly nowMs: number;
+  /** How far that clock may be from the enclave's host's: a leaf that was just made begins before or after. */
+  readonly skewMsMax: number;
 }
 
 export type Verdict =
@@ -40,17 +43,14 @@ export type Verdict =
   /** `detail` is for a log; it holds no bytes of the document but names of members and ids of extensions. */
   | { readonly kind: 'refused'; readonly why: AttestationFault; readonly detail: string };
 
-/** The largest that the module writes has 12 KiB. */
-const DOCUMENT_BYTES_MAX = 16_384;
-
 /** For any bytes at all. What is cheap is checked first; whoever forged a document costs one verification of a signature. */
-export function verifyAttestation(bytes: Uint8Array, { root, nowMs }: Trust): Verdict {
+export function verifyAttestation(bytes: Uint8Array, { root, nowMs, skewMsMax }: Trust): Verdict {
   try {
-    if (bytes.length > DOCUMENT_BYTES_MAX) throw new Unverified('too_large', `${bytes.length} bytes`);
+    if (bytes.length > ATTESTATION_BYTES_MAX) throw new Unverified('too_large', `${bytes.length} bytes`);
     const { payload, message, signature } = parseCoseSign1(bytes);
     const document = parseDocument(payload);
     const chain = readChain(document.bundle, document.certificate, root);
-    checkPath(chain, nowMs);
+    checkPath(chain, nowMs, skewMsMax);
     const leaf = chain.at(-1) as Certificate;
     if (!isSignedRaw(leaf.spki, message, signature)) throw new Unverified('document_signature_invalid', 'not signed by its leaf');
     checkSignatures(chain);

@@ -19,14 +19,14 @@ export function readChain(bundle: readonly Uint8Array[], leaf: Uint8Array, root:
 }
 
 /** Everything about a path but its signatures. */
-export function checkPath(chain: Chain, nowMs: number): void {
+export function checkPath(chain: Chain, nowMs: number, skewMsMax: number): void {
   for (const [index, certificate] of chain.entries()) {
     const issuer = chain[index - 1];
     if (issuer && !equalBytes(certificate.issuer, issuer.subject)) throw new Unverified('issuer_mismatch', `certificate ${index}`);
     if (issuer && equalBytes(certificate.issuer, certificate.subject)) throw new Unverified('self_issued', `certificate ${index}`);
     // Written so that a time that is no number is in no validity.
-    if (!(nowMs >= certificate.notBeforeMs)) throw new Unverified('not_yet_valid', `certificate ${index}`);
-    if (!(nowMs <= certificate.notAfterMs)) throw new Unverified('expired', `certificate ${index}`);
+    if (!(nowMs + skewMsMax >= certificate.notBeforeMs)) throw new Unverified('not_yet_valid', `certificate ${index}`);
+    if (!(nowMs - skewMsMax <= certificate.notAfterMs)) throw new Unverified('expired', `certificate ${index}`);
     // Between an authority and the leaf.
     const following = chain.length - 2 - index;
     if (following < 0) checkLeaf(certificate);

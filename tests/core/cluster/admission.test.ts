@@ -10,7 +10,7 @@ import { Refusal } from '../../../core/errors.ts';
 import { CANDIDATES_PER_EPOCH_MAX, ENDORSEMENT_LIFE_BLOCKS, TICK_MS_MAX } from '../../../core/limits.ts';
 import { hex } from '../../../core/wire/bytes.ts';
 import { endorsementText } from '../../../core/wire/pop.ts';
-import { createCluster, createRandom, epochOf, noHandlers, profile, STATES } from '../fakes.ts';
+import { attestationsOf, createCluster, createRandom, epochOf, noHandlers, profile, STATES } from '../fakes.ts';
 import type { EpochAnswer, TestCluster, TestNode } from '../fakes.ts';
 import type { AppId, Hash } from '../../../core/identity.ts';
 
@@ -200,6 +200,7 @@ function equivocating(node: TestNode, { clock, chain }: TestCluster, x: Uint8Arr
     signer,
     recover: recoverWallet,
     nonces,
+    attestations: attestationsOf(wallet, clock, logs.log),
     log: logs.log,
     member: (each) => {
       const state = view.state();

@@ -1,5 +1,6 @@
 /** Facts of a cluster of three, all well, one deviation at a time: for the tables of readiness and proposer. */
 import { ENDORSEMENT_LIFE_BLOCKS } from '../../../core/limits.ts';
+import { MEASUREMENT } from '../../attestation/attester.ts';
 import { epochOf, hashOf, NOVA_APP_REGISTRY, profile, signerNamed, START_MS, teePubkeyOf } from '../fakes.ts';
 import type { ClusterView, EpochRecord, EpochState, Operator } from '../../../core/chain/registry.ts';
 import type { Blocks } from '../../../core/chain/view.ts';
@@ -21,7 +22,7 @@ export function operator(wallet: Wallet, instanceId: number, change: Partial<Ope
     registrant: wallet,
     instanceUrl: `https://node-${instanceId}.nova.example`,
     teePubkey: teePubkeyOf(wallet),
-    measurement: hashOf(0x11),
+    measurement: MEASUREMENT,
     versionStatus: 'enrolled',
     instanceStatus: 'active',
     zkVerified: true,

@@ -35,7 +35,7 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
   const peers: Peers = {
     due: () => [b, c].map((wallet) => ({ wallet, origin: 'https://x.nova.example' })),
     heard: () => undefined,
-    contact: (wallet) => ({ reachable: null, lastContactAtMs: null, quietMs: quietMs.get(wallet) ?? Infinity, failures: 0 }),
+    contact: (wallet) => ({ reachable: null, lastContactAtMs: null, quietMs: quietMs.get(wallet) ?? Infinity, failures: 0, failure: null }),
     call: async (peer, _type, _payload, read) => {
       asked.push(peer.wallet);
       const answer = answers.get(peer.wallet) ?? encodeEndorsements({ epoch: undefined, offers: [] });

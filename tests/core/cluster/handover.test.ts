@@ -118,7 +118,7 @@ describe('the requester', () => {
     const peers: Peers = {
       due: () => [],
       heard: () => undefined,
-      contact: () => ({ reachable: null, lastContactAtMs: null, quietMs: Infinity, failures: 0 }),
+      contact: () => ({ reachable: null, lastContactAtMs: null, quietMs: Infinity, failures: 0, failure: null }),
       call: async (peer, _type, _payload, read) => {
         asked.push(peer.wallet);
         const answer = answers[peer.wallet];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeHello, encodeHelloAnswer, helloAnswerText, helloText, verifyHello, verifyHelloAnswer } from '../../../core/cluster/hello.ts';
 import { createEphemeral } from '../../../core/cluster/keys.ts';
 import { recoverWallet } from '../../../core/crypto/wallet.ts';
-import { PROOF_AGE_MAX_MS } from '../../../core/limits.ts';
+import { ATTESTATION_BYTES_MAX, PROOF_AGE_MAX_MS } from '../../../core/limits.ts';
 import { hex, parseHex } from '../../../core/wire/bytes.ts';
 import { encodeCbor } from '../../../core/wire/cbor.ts';
 import { asView, createRandom, flipped, reasonOf, signerNamed, START_MS } from '../fakes.ts';
@@ -22,6 +22,7 @@ const hello: Hello = {
   ephemeral: createEphemeral(random).publicKey,
   nonce: 'a nonce',
   timestamp,
+  attestation: random.bytes(64),
 };
 
 /** A hello as its wallet would sign it after `change`; what the headers say follows the body unless changed too. */
@@ -31,7 +32,7 @@ function signed(
   by = initiator,
 ): { body: Uint8Array; headers: HelloHeaders } {
   const whole = { ...hello, ...change } as Hello;
-  const body = encodeCbor(Object.fromEntries(Object.entries({ v: 1, kind: 'hello', ...whole }).filter(([, value]) => value !== undefined)));
+  const body = encodeCbor(Object.fromEntries(Object.entries({ v: 2, kind: 'hello', ...whole }).filter(([, value]) => value !== undefined)));
   return {
     body,
     headers: {
@@ -74,9 +75,12 @@ describe('a hello', () => {
     ['that is stale', 'timestamp_stale', signed({ timestamp: String((START_MS - PROOF_AGE_MAX_MS) / 1_000 - 1) })],
     ['from the future', 'timestamp_stale', signed({ timestamp: String((START_MS + PROOF_AGE_MAX_MS) / 1_000 + 1) })],
     ['whose time is no number', 'timestamp_malformed', signed({ timestamp: 'now' })],
-    ['of another version', 'frame_malformed', signed({ v: 2 })],
+    ['of another version', 'frame_malformed', signed({ v: 1 })],
     ['of another kind', 'frame_malformed', signed({ kind: 'frame' })],
-    ['with a member more', 'frame_malformed', signed({ attestation: new Uint8Array(1) })],
+    ['of the version without documents', 'frame_malformed', signed({ v: 1, attestation: undefined })],
+    ['with a document that is too long', 'frame_malformed', signed({ attestation: new Uint8Array(ATTESTATION_BYTES_MAX + 1) })],
+    ['with a document that is a text', 'frame_malformed', signed({ attestation: 'none' })],
+    ['with a member more', 'frame_malformed', signed({ more: new Uint8Array(1) })],
     ['whose wallet is none', 'frame_malformed', signed({ wallet: 'me' })],
     ['whose recipient is none', 'frame_malformed', signed({ recipient: '0x' })],
     ['with a short incarnation', 'frame_malformed', signed({ incarnation: new Uint8Array(15) })],
@@ -111,11 +115,12 @@ describe('the answer to a hello', () => {
     incarnation: random.bytes(16),
     ephemeral: createEphemeral(random).publicKey,
     session: random.bytes(16),
+    attestation: random.bytes(64),
   };
 
   function answered(change: Record<string, unknown> = {}, by = responder, clientSignature = ours.signature) {
     const body = encodeCbor(
-      Object.fromEntries(Object.entries({ v: 1, kind: 'hello', ...answer, ...change }).filter(([, value]) => value !== undefined)),
+      Object.fromEntries(Object.entries({ v: 2, kind: 'hello', ...answer, ...change }).filter(([, value]) => value !== undefined)),
     );
     return { body, signature: by.signNow(helloAnswerText(clientSignature, responder.wallet, body)) as string | null };
   }
@@ -135,10 +140,12 @@ describe('the answer to a hello', () => {
     ['to the same hello, its signature spelt otherwise', 'peer_answer_odd', answered({}, responder, ours.signature.toUpperCase())],
     ['for another initiator', 'peer_answer_odd', answered({ recipient: stranger.wallet })],
     ['in the name of another responder', 'peer_answer_odd', answered({ wallet: stranger.wallet })],
-    ['of another version', 'peer_answer_odd', answered({ v: 2 })],
+    ['of another version', 'peer_answer_odd', answered({ v: 1 })],
     ['of another kind', 'peer_answer_odd', answered({ kind: 'frame' })],
     ['with a short session', 'frame_malformed', answered({ session: new Uint8Array(8) })],
     ['with a short incarnation', 'frame_malformed', answered({ incarnation: new Uint8Array(1) })],
+    ['of the version without documents', 'peer_answer_odd', answered({ v: 1, attestation: new Uint8Array(0) })],
+    ['with a document that is too long', 'frame_malformed', answered({ attestation: new Uint8Array(ATTESTATION_BYTES_MAX + 1) })],
     ['with a short ephemeral key', 'frame_malformed', answered({ ephemeral: new Uint8Array(96) })],
     ['with a member more', 'frame_malformed', answered({ secret: new Uint8Array(32) })],
     ['that is our own hello, reflected', 'peer_answer_odd', { body: signed().body, signature: ours.signature }],

@@ -134,16 +134,22 @@ describe('a peer that fails', () => {
   });
   it('is known as unreachable, and as reachable again after one good answer, said once', async () => {
     const { clock, logs, world, peers, peer, call } = setUp();
-    expect(peers.contact(b)).toEqual({ reachable: null, lastContactAtMs: null, quietMs: Infinity, failures: 0 });
+    expect(peers.contact(b)).toEqual({ reachable: null, lastContactAtMs: null, quietMs: Infinity, failures: 0, failure: null });
     const to = peer();
     world.fails = true;
     await call(to);
     await call(to);
-    expect(peers.contact(b)).toEqual({ reachable: false, lastContactAtMs: null, quietMs: Infinity, failures: 2 });
+    expect(peers.contact(b)).toEqual({
+      reachable: false,
+      lastContactAtMs: null,
+      quietMs: Infinity,
+      failures: 2,
+      failure: 'outbound_timeout',
+    });
     world.fails = false;
     await call(to);
     await call(to);
-    expect(peers.contact(b)).toEqual({ reachable: true, lastContactAtMs: clock.nowMs(), quietMs: 0, failures: 0 });
+    expect(peers.contact(b)).toEqual({ reachable: true, lastContactAtMs: clock.nowMs(), quietMs: 0, failures: 0, failure: null });
     clock.advance(700);
     clock.set(-3_600_000);
     expect(peers.contact(b).quietMs).toBe(700);

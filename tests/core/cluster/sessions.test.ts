@@ -14,7 +14,17 @@ import {
   SESSIONS_TOTAL_MAX,
 } from '../../../core/limits.ts';
 import { concat, hex, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
-import { createClock, createRandom, createRecordingLog, flipped, noHandlers, reasonOfAsync, signerNamed } from '../fakes.ts';
+import { credulous, MEASUREMENT } from '../../attestation/attester.ts';
+import {
+  attestationsOf,
+  createClock,
+  createRandom,
+  createRecordingLog,
+  flipped,
+  noHandlers,
+  reasonOfAsync,
+  signerNamed,
+} from '../fakes.ts';
 import { operator } from './facts.ts';
 import type { PeerWire, Sessions } from '../../../core/cluster/sessions.ts';
 import type { HelloHeaders } from '../../../core/cluster/hello.ts';
@@ -37,6 +47,7 @@ function setUp() {
       return Promise.resolve(concat(utf8('re: '), payload));
     };
     const logs = createRecordingLog();
+    const attestations = attestationsOf(signer.wallet, clock, logs.log);
     const sessions = createSessions({
       heard: () => undefined,
       self: { wallet: signer.wallet, incarnation: createRandom(incarnation).bytes(16) },
@@ -45,11 +56,12 @@ function setUp() {
       signer,
       recover: recoverWallet,
       nonces,
+      attestations,
       log: logs.log,
       member: (wallet) => (members.has(wallet) ? operator(wallet, 1) : undefined),
       handlers: { ...noHandlers, endorsement: echo('endorsement'), handover: echo('handover') },
     });
-    return { name, wallet: signer.wallet, signer, nonces, sessions, logs };
+    return { name, wallet: signer.wallet, signer, nonces, sessions, logs, attester: attestations.attester };
   }
 
   const a = boot('a');
@@ -115,8 +127,8 @@ describe('a call', () => {
     expect(await world.say('two', 'endorsement')).toBe('re: two');
     expect(world.hellos()).toBe(1);
     expect(world.handled).toEqual(['b handover one from a', 'b endorsement two from a']);
-    expect(world.a.logs.named('session.opened')).toEqual([{ peer: world.b.wallet, role: 'initiator' }]);
-    expect(world.b.logs.named('session.opened')).toEqual([{ peer: world.a.wallet, role: 'responder' }]);
+    expect(world.a.logs.named('session.opened')).toEqual([{ peer: world.b.wallet, role: 'initiator', measurement: MEASUREMENT }]);
+    expect(world.b.logs.named('session.opened')).toEqual([{ peer: world.a.wallet, role: 'responder', measurement: MEASUREMENT }]);
   });
   it('S-H1 shows the host no byte of what is said', async () => {
     const plain = 'a master secret of 32 bytes or so';
@@ -331,6 +343,7 @@ describe('a responder', () => {
       signer: world.b.signer,
       recover: (text, signature) => ((recovered += 1), recoverWallet(text, signature)),
       nonces,
+      attestations: attestationsOf(world.b.wallet, world.clock, () => undefined),
       log: () => undefined,
       member: (wallet) => (world.members.has(wallet) ? operator(wallet, 1) : undefined),
       handlers: { ...noHandlers, endorsement: async (_peer, payload) => payload, handover: async (_peer, payload) => payload },
@@ -374,6 +387,7 @@ describe('a responder', () => {
           signer,
           recover,
           nonces,
+          attestations: credulous,
           log: () => undefined,
           member,
           handlers,

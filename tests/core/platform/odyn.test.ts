@@ -2,12 +2,18 @@
 import { parseTransaction, recoverTransactionAddress } from 'viem';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { recoverWallet, parseSignature } from '../../../core/crypto/wallet.ts';
+import { createEphemeral } from '../../../core/cluster/keys.ts';
+import { verifyAttestation } from '../../../core/crypto/nitro/attestation.ts';
+import { ATTESTATION_BYTES_MAX } from '../../../core/limits.ts';
+import { systemRandom } from '../../../core/platform/system.ts';
 import { createFetch } from '../../../core/platform/fetch.ts';
 import { createOdyn } from '../../../core/platform/odyn.ts';
-import { hex, parseHex } from '../../../core/wire/bytes.ts';
+import { hex, parseHex, parseUtf8 } from '../../../core/wire/bytes.ts';
 import { readIdentity } from '../../../functions/boot.ts';
+import { measurementOf } from '../../attestation/pcrs.ts';
 import { createBox } from '../../simulation/odyn/box.ts';
 import { startOdyn } from '../../simulation/odyn.ts';
+import { verified } from '../crypto/nitro/documents.ts';
 import { profile, reasonOfAsync } from '../fakes.ts';
 import type { Wallet } from '../../../core/identity.ts';
 import type { Odyn } from '../../simulation/odyn.ts';
@@ -59,6 +65,36 @@ describe('the wallet', () => {
     }
     odyn.faults.set('/v1/eth/address', { kind: 'status', status: 500, text: 'no' });
     expect(await reasonOfAsync(readIdentity(client.signer, client.box))).toBe('odyn_unreachable');
+  });
+});
+
+describe('the hardware', () => {
+  const nonce = new Uint8Array(32).fill(7);
+  const judged = (document: Uint8Array) =>
+    verified(verifyAttestation(document, { root: profile.attestationRoot, nowMs: Date.now(), skewMsMax: 1_000 }));
+
+  it('S-M2 attests a challenge for the point of a key, beside the wallet', async () => {
+    const { publicKey } = createEphemeral(systemRandom);
+    const attestation = judged(await client.attester.document({ nonce, publicKey }));
+    expect([attestation.nonce, attestation.publicKey]).toEqual([nonce, publicKey]);
+    expect(parseUtf8(attestation.userData as Uint8Array)).toBe(`{"eth_addr":"${odyn.wallet}"}`);
+    expect(attestation.measurement).toBe(measurementOf(odyn.module.pcrs));
+  });
+
+  it('attests the key of the box when that is asked for', async () => {
+    const attestation = judged(await client.attester.document({ nonce, publicKey: 'tee' }));
+    expect(hex(attestation.publicKey as Uint8Array)).toBe(odyn.teePubkey);
+  });
+
+  it.each([
+    ['nothing', { kind: 'drop' }],
+    ['an error', { kind: 'status', status: 500, text: 'no' }],
+    ['a refusal', { kind: 'status', status: 400, text: 'user_data must be a JSON object' }],
+    ['no bytes', { kind: 'document', bytes: () => new Uint8Array(0) }],
+    ['more bytes than a document has', { kind: 'document', bytes: () => new Uint8Array(ATTESTATION_BYTES_MAX + 1) }],
+  ] as const)('refuses %s for a document', async (_what, fault) => {
+    odyn.faults.set('/v1/attestation', fault);
+    expect(await reasonOfAsync(client.attester.document({ nonce, publicKey: 'tee' }))).toBe('odyn_unavailable');
   });
 });
 

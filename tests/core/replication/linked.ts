@@ -90,7 +90,7 @@ export function linked(count: number, given: (index: number) => Given = () => ({
     return {
       due: () => wallets.filter((each) => each !== wallet).map((each) => ({ wallet: each, origin: '' })),
       heard: () => undefined,
-      contact: (each) => ({ reachable: null, lastContactAtMs: null, quietMs: Infinity, failures: failures.get(each) ?? 0 }),
+      contact: (each) => ({ reachable: null, lastContactAtMs: null, quietMs: Infinity, failures: failures.get(each) ?? 0, failure: null }),
       async call(peer, type, payload, read) {
         const to = links.nodes.find((node) => node.wallet === peer.wallet) as LinkedNode;
         const message: Message = { from: wallet, to: peer.wallet, type: type as DataFrameType, payload, answer: undefined };

@@ -177,7 +177,13 @@ const REVOCATION: readonly PlantedBug[] = [
     name: 'member_not_asked_per_frame',
     rule: 'Membership is asked at every frame; here a session is good until its end.',
     expects: ['I17'],
-    patches: [patch('core/cluster/sessions.ts', 'const peer = requireMember(session.peer);', 'const peer = { wallet: session.peer };')],
+    patches: [
+      patch(
+        'core/cluster/sessions.ts',
+        'const peer = requireMember(session.peer);',
+        'const peer = { wallet: session.peer, measurement: session.attested };',
+      ),
+    ],
     profiles: ['chain', 'forget'],
   },
   {

@@ -100,11 +100,7 @@ export const FORGETTING_BUGS: readonly PlantedBug[] = [
     rule: 'A tombstone is collected when all have had it for longer than any frame is under way; here as soon as the last one has it.',
     expects: ['I12', 'I3'],
     patches: [
-      patch(
-        CURSORS,
-        'return cursor ? Math.min(heldLongAgo(cursor), heldThrough(cursor)) : 0;',
-        'return cursor ? heldThrough(cursor) : 0;',
-      ),
+      patch(CURSORS, 'return cursor ? Math.min(heldLongAgo(cursor), heldThrough(cursor)) : 0;', 'return cursor ? heldThrough(cursor) : 0;'),
     ],
     profiles: ['forget'],
   },

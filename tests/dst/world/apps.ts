@@ -63,7 +63,11 @@ export function valueOf(operation: Operation): string {
 export function createApps(world: World): Apps {
   const outcomes = new Map<string, number>();
   const apps: App[] = Array.from({ length: APPS }, (_, index) => {
-    const enclave = world.platform.enclave(`app ${index}`, () => Promise.resolve());
+    const enclave = world.platform.enclave(
+      `app ${index}`,
+      () => Promise.resolve(),
+      () => START_MS + world.timeline.nowMs(),
+    );
     return {
       appId: BigInt(9 + index),
       enclave,

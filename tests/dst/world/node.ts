@@ -111,7 +111,7 @@ export function bootNode(world: World, slot: Slot, number: number): Boot {
       );
     });
 
-  const { wallet, teePubkey, signer, box } = platform.enclave(slot.enclave, odyn);
+  const { wallet, teePubkey, signer, box, attester } = platform.enclave(slot.enclave, odyn, clock.nowMs);
   const log: Log = (event, fields) => world.logged(slot, event, fields);
   const kms = createKms({
     identity: { wallet, teePubkey },
@@ -121,6 +121,7 @@ export function bootNode(world: World, slot: Slot, number: number): Boot {
     signer,
     recover: platform.recover,
     box,
+    attester,
     chain: tapped(chain.endpoint(slot.rpc), reach),
     fetch,
     log,

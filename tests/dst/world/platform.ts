@@ -1,12 +1,14 @@
 /**
- * The enclaves' hardware, cheap: signatures that only their wallet's signer makes, envelopes that only their recipient opens, random
+ * The enclaves' hardware, cheap: signatures that only their wallet's signer makes, documents, envelopes that only their recipient opens, random
  * bytes from the seed. What is signed, sealed or drawn is the node's own business and real.
  */
 import { createHash } from 'node:crypto';
 import { Refusal } from '../../../core/errors.ts';
 import { hex, parseHex, utf8 } from '../../../core/wire/bytes.ts';
+import { MEASUREMENT } from '../../attestation/attester.ts';
+import { attest } from './cheap/attestation.ts';
 import type { Wallet } from '../../../core/identity.ts';
-import type { Box, Recover, Signer } from '../../../core/ports.ts';
+import type { Attester, Box, Recover, Signer } from '../../../core/ports.ts';
 import type { Dice } from './dice.ts';
 
 export interface Enclave {
@@ -15,6 +17,7 @@ export interface Enclave {
   readonly teePubkey: string;
   readonly signer: Signer;
   readonly box: Box;
+  readonly attester: Attester;
 }
 
 export interface Platform {
@@ -24,7 +27,7 @@ export interface Platform {
   /** A key that was derived is one as well. */
   keepSecret(hex: string): void;
   /** `wait` passes when its Odyn answers, and rejects while it does not. */
-  enclave(name: string, wait: () => Promise<void>): Enclave;
+  enclave(name: string, wait: () => Promise<void>, nowMs: () => number): Enclave;
 }
 
 const SIGNATURE_BYTES = 65;
@@ -83,7 +86,7 @@ export function createPlatform(dice: Dice): Platform {
     keepSecret(text) {
       if (!secrets.includes(text)) secrets.push(text);
     },
-    enclave(name, wait) {
+    enclave(name, wait, nowMs) {
       const wallet = walletNamed(name);
       const teePubkey = digest(`TEE key of ${name}`).toString('hex');
       const signer: Signer = {
@@ -100,7 +103,13 @@ export function createPlatform(dice: Dice): Platform {
           return `0x${hex(utf8(JSON.stringify({ from: wallet, data })))}`;
         },
       };
-      return { wallet, teePubkey, signer, box: boxOf(teePubkey, wait) };
+      const attester: Attester = {
+        async document(request) {
+          await wait();
+          return attest(request, { wallet, measurement: MEASUREMENT, timeMs: nowMs() });
+        },
+      };
+      return { wallet, teePubkey, signer, box: boxOf(teePubkey, wait), attester };
     },
   };
 }

@@ -1,28 +1,28 @@
 /**
- * The questions that an Odyn answers, each a function from the request's body to the answer's JSON.
- * Signing and sealing are real; attestation is refused, as on a machine without the hardware.
+ * The questions that an Odyn answers, each a function from the request's body to the answer: JSON, but for attestation documents.
+ * Signing and sealing are real; documents are of an emulated hardware, under the root of the simulated network.
  */
 import { createPublicKey, randomBytes } from 'node:crypto';
+import { hashMessage } from 'viem';
 import { schedules, usedNonce, type Box } from './box.ts';
 import { OdynFailure, parseFields, readHexBytes, readSwitch, readText, type Fields } from './failure.ts';
 import { createNonceMemory } from './nonces.ts';
 import { signTransaction } from './transactions.ts';
+import type { Attestation } from './attestation.ts';
 import type { Wallet } from './wallet.ts';
 
 export interface Endpoint {
   readonly method: 'GET' | 'POST';
-  answer(body: Uint8Array): Fields;
+  answer(body: Uint8Array): Fields | Uint8Array;
 }
 
 export type Endpoints = Readonly<Record<string, Endpoint>>;
 
-const noAttestation = 'Attestation is not available';
-
-export function createEndpoints(wallet: Wallet, box: Box): Endpoints {
-  return { ...walletEndpoints(wallet), ...boxEndpoints(box), ...otherEndpoints() };
+export function createEndpoints(wallet: Wallet, box: Box, attestation: Attestation): Endpoints {
+  return { ...walletEndpoints(wallet, attestation), ...boxEndpoints(box), ...otherEndpoints(attestation) };
 }
 
-function walletEndpoints(wallet: Wallet): Endpoints {
+function walletEndpoints(wallet: Wallet, { ofSigned }: Attestation): Endpoints {
   const address = wallet.address;
   return {
     '/v1/eth/address': { method: 'GET', answer: () => ({ address, public_key: wallet.publicKey }) },
@@ -31,18 +31,19 @@ function walletEndpoints(wallet: Wallet): Endpoints {
       answer(body) {
         const fields = parseFields(body);
         const message = readText(fields, 'message');
-        refuseAttestation(fields);
+        const isAttested = readSwitch(fields, 'include_attestation');
         if (message === '') throw new OdynFailure(400, 'Message cannot be empty');
-        return { signature: wallet.signText(message), address, attestation: null };
+        return { signature: wallet.signText(message), address, attestation: isAttested ? ofSigned(hashMessage(message)) : null };
       },
     },
     '/v1/eth/sign-tx': {
       method: 'POST',
       answer(body) {
         const fields = parseFields(body);
-        refuseAttestation(fields);
-        const { rawTransaction, transactionHash, signature } = signTransaction(wallet, fields['payload']);
-        return { raw_transaction: rawTransaction, transaction_hash: transactionHash, signature, address, attestation: null };
+        const isAttested = readSwitch(fields, 'include_attestation');
+        const { rawTransaction, transactionHash, signature, signedHash } = signTransaction(wallet, fields['payload']);
+        const attestation = isAttested ? ofSigned(signedHash) : null;
+        return { raw_transaction: rawTransaction, transaction_hash: transactionHash, signature, address, attestation };
       },
     },
   };
@@ -83,21 +84,11 @@ function boxEndpoints(box: Box): Endpoints {
   };
 }
 
-function otherEndpoints(): Endpoints {
+function otherEndpoints(attestation: Attestation): Endpoints {
   return {
     '/v1/random': { method: 'GET', answer: () => ({ random_bytes: `0x${randomBytes(32).toString('hex')}` }) },
-    '/v1/attestation': {
-      method: 'POST',
-      answer(body) {
-        parseFields(body);
-        throw new OdynFailure(500, noAttestation);
-      },
-    },
+    '/v1/attestation': { method: 'POST', answer: (body) => attestation.answer(body) },
   };
-}
-
-function refuseAttestation(fields: Fields): void {
-  if (readSwitch(fields, 'include_attestation')) throw new OdynFailure(500, noAttestation);
 }
 
 function orRefuse<Result>(what: string, act: () => Result): Result {

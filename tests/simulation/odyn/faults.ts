@@ -10,7 +10,9 @@ export type Fault =
   | { readonly kind: 'endless' }
   | { readonly kind: 'drop' }
   /** Answers 200 with another JSON, made from the honest one. */
-  | { readonly kind: 'answer'; readonly json: (honest: Fields) => unknown };
+  | { readonly kind: 'answer'; readonly json: (honest: Fields) => unknown }
+  /** Answers 200 with other bytes than those of an honest document. */
+  | { readonly kind: 'document'; readonly bytes: (honest: Uint8Array) => Uint8Array };
 
 export interface Faults {
   /** `'*'` means every path; a fault of the path itself goes first. After `timesMax` requests the fault is over. */

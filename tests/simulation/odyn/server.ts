@@ -41,13 +41,14 @@ async function serve(
 ): Promise<void> {
   const fault = faults.take(path);
   if (fault?.kind === 'delay') await passTime(fault.delayMs, response);
-  else if (fault !== undefined && fault.kind !== 'answer') return misbehave(fault, request, response);
+  else if (fault !== undefined && fault.kind !== 'answer' && fault.kind !== 'document') return misbehave(fault, request, response);
   const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
   if (endpoint === undefined) return void response.writeHead(404).end();
   if (endpoint.method !== request.method) return void response.writeHead(405).end();
   try {
     const honest = endpoint.answer(await readBody(request));
-    sendJson(response, fault?.kind === 'answer' ? fault.json(honest) : honest);
+    if (honest instanceof Uint8Array) send(response, 'application/cbor', fault?.kind === 'document' ? fault.bytes(honest) : honest);
+    else send(response, 'application/json', JSON.stringify(fault?.kind === 'answer' ? fault.json(honest) : honest));
   } catch (cause) {
     if (!(cause instanceof OdynFailure)) throw cause;
     // The rest of a body that is too large would otherwise be read as the next request.
@@ -68,11 +69,11 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-function sendJson(response: ServerResponse, json: unknown): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(json));
+function send(response: ServerResponse, contentType: string, body: string | Uint8Array): void {
+  response.writeHead(200, { 'content-type': contentType }).end(body);
 }
 
-type WireFault = Exclude<Fault, { kind: 'delay' } | { kind: 'answer' }>;
+type WireFault = Exclude<Fault, { kind: 'delay' } | { kind: 'answer' } | { kind: 'document' }>;
 
 function misbehave(fault: WireFault, request: IncomingMessage, response: ServerResponse): void {
   request.resume();

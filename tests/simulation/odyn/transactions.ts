@@ -19,14 +19,17 @@ export interface SignedTransaction {
   readonly rawTransaction: Hex;
   readonly transactionHash: Hex;
   readonly signature: Hex;
+  /** What the signature is over. */
+  readonly signedHash: Hex;
 }
 
 export function signTransaction(wallet: Wallet, payload: unknown): SignedTransaction {
   const unsigned = parsePayload(asFields(payload, '`payload`'));
-  const signature = wallet.signHash(keccak256(serialize(unsigned)));
+  const signedHash = keccak256(serialize(unsigned));
+  const signature = wallet.signHash(signedHash);
   const { r, s, yParity } = parseSignature(signature);
   const rawTransaction = serializeTransaction(unsigned, { r, s, yParity });
-  return { rawTransaction, transactionHash: keccak256(rawTransaction), signature };
+  return { rawTransaction, transactionHash: keccak256(rawTransaction), signature, signedHash };
 }
 
 function parsePayload(payload: Fields): TransactionSerializableEIP1559 {

@@ -6,11 +6,10 @@ import { bytesOf, encodeDer, INTEGER, parseDer, sequence } from '../../../../cor
 import { verifyAttestation } from '../../../../core/crypto/nitro/attestation.ts';
 import { concat, hex, utf8 } from '../../../../core/wire/bytes.ts';
 import { asView, flipped } from '../../fakes.ts';
-import { bytes, list } from './cbor-writer.ts';
+import { bytes, list } from '../../../attestation/cbor-writer.ts';
 import {
   authority,
   certificateOf,
-  chainWith,
   constraints,
   CRITICAL,
   derSignature,
@@ -18,19 +17,15 @@ import {
   extension,
   extensionsOf,
   integer,
-  LEAF,
   leafExtensions,
-  leafKey,
-  LEVELS,
   nameOf,
-  plansOf,
-  strangerKey,
   usage,
   validityOf,
   VERSION_3,
-} from './certificates.ts';
+} from '../../../attestation/certificates.ts';
+import { chainWith, LEAF, leafKey, LEVELS, plansOf, strangerKey } from './chain-plans.ts';
 import { documentOf, expectRefused, NOW_MS, ROOT, said, verify } from './documents.ts';
-import type { CertificatePlan } from './certificates.ts';
+import type { CertificatePlan } from '../../../attestation/certificates.ts';
 import type { DocumentPlan } from './documents.ts';
 
 type Change = Partial<CertificatePlan>;
@@ -44,7 +39,7 @@ const refusedAt = (index: number, change: Change, why: string) => expectRefused(
 /** A root that is itself wrong is the given one all the same. */
 const saidUnderItself = (change: Change) => {
   const chain = chainWith(0, change);
-  return said(verifyAttestation(documentOf({ chain }), { root: certificateOf(chain[0] as CertificatePlan), nowMs: NOW_MS }));
+  return said(verifyAttestation(documentOf({ chain }), { root: certificateOf(chain[0] as CertificatePlan), nowMs: NOW_MS, skewMsMax: 0 }));
 };
 
 describe('a chain', () => {
@@ -60,7 +55,7 @@ describe('a chain', () => {
   });
   it('begins with the given root, byte for byte', () => {
     const document = documentOf();
-    const under = (root: Uint8Array) => said(verifyAttestation(document, { root, nowMs: NOW_MS }));
+    const under = (root: Uint8Array) => said(verifyAttestation(document, { root, nowMs: NOW_MS, skewMsMax: 0 }));
     expect(under(asView(ROOT))).toBe('verified');
     const others = [
       new Uint8Array(0),
@@ -177,7 +172,7 @@ describe('the time of a chain', () => {
     const judged = (from: number, to: number, nowMs: number) => {
       const chain = chainWith(index, { validity: validityOf(from, to) });
       const root = certificateOf(chain[0] as CertificatePlan);
-      return said(verifyAttestation(documentOf({ chain }), { root, nowMs }));
+      return said(verifyAttestation(documentOf({ chain }), { root, nowMs, skewMsMax: 0 }));
     };
     expect(judged(fromMs, now, now)).toBe('verified');
     expect(judged(fromMs, now, now + 1)).toBe('expired');

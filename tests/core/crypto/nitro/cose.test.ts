@@ -4,10 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../../../core/ca/der.ts';
 import { concat, equalBytes, hex } from '../../../../core/wire/bytes.ts';
 import { flipped } from '../../fakes.ts';
-import { bytes, head, list, NULL, openList, openTable, table, text, uint } from './cbor-writer.ts';
-import { chainWith, derSignature, keyOf, LEAF, leafKey, MADE_MS, strangerKey } from './certificates.ts';
+import { bytes, head, list, NULL, openList, openTable, table, text, uint } from '../../../attestation/cbor-writer.ts';
+import { derSignature } from '../../../attestation/certificates.ts';
+import { chainWith, keyOf, LEAF, leafKey, MADE_MS, strangerKey } from './chain-plans.ts';
 import { documentOf, expectRefused, said, verify, withMember } from './documents.ts';
-import type { Entry } from './cbor-writer.ts';
+import type { Entry } from '../../../attestation/cbor-writer.ts';
 import type { DocumentPlan } from './documents.ts';
 
 const ORDER = 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n;

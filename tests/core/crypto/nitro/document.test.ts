@@ -1,8 +1,8 @@
 /** What is in the payload. */
 import { describe, expect, it } from 'vitest';
 import { concat, utf8 } from '../../../../core/wire/bytes.ts';
-import { BREAK, bytes, list, NULL, openList, openTable, table, text, uint } from './cbor-writer.ts';
-import { MADE_MS } from './certificates.ts';
+import { BREAK, bytes, list, NULL, openList, openTable, table, text, uint } from '../../../attestation/cbor-writer.ts';
+import { MADE_MS } from './chain-plans.ts';
 import {
   documentOf,
   expectRefused,
@@ -17,7 +17,7 @@ import {
   withMember,
   without,
 } from './documents.ts';
-import type { Entry } from './cbor-writer.ts';
+import type { Entry } from '../../../attestation/cbor-writer.ts';
 
 const withPcr = (index: Uint8Array, digest: Uint8Array) =>
   withMember('pcrs', concat(Uint8Array.of(0xa4), pcrs(0, 1, 2).subarray(1), index, digest));

@@ -3,11 +3,12 @@ import { expect } from 'vitest';
 import { verifyAttestation } from '../../../../core/crypto/nitro/attestation.ts';
 import { bytesOf } from '../../../../core/ca/der.ts';
 import { utf8 } from '../../../../core/wire/bytes.ts';
-import { bytes, list, table, text, uint } from './cbor-writer.ts';
-import { certificateOf, leafKey, MADE_MS, plansOf } from './certificates.ts';
+import { bytes, list, table, text, uint } from '../../../attestation/cbor-writer.ts';
+import { certificateOf } from '../../../attestation/certificates.ts';
+import { leafKey, MADE_MS, plansOf } from './chain-plans.ts';
 import type { Attestation, Verdict } from '../../../../core/crypto/nitro/attestation.ts';
-import type { CertificatePlan, TestKey } from './certificates.ts';
-import type { Entry } from './cbor-writer.ts';
+import type { CertificatePlan, TestKey } from '../../../attestation/certificates.ts';
+import type { Entry } from '../../../attestation/cbor-writer.ts';
 
 /** Encoded, by name and in their order. */
 export type Members = ReadonlyMap<string, Uint8Array>;
@@ -93,7 +94,7 @@ export const without =
   (members) =>
     [...members].filter(([other]) => other !== name);
 
-export const verify = (document: Uint8Array, nowMs = NOW_MS): Verdict => verifyAttestation(document, { root: ROOT, nowMs });
+export const verify = (document: Uint8Array, nowMs = NOW_MS): Verdict => verifyAttestation(document, { root: ROOT, nowMs, skewMsMax: 0 });
 export const said = (verdict: Verdict): string => (verdict.kind === 'verified' ? 'verified' : verdict.why);
 
 export function verified(verdict: Verdict): Attestation {

@@ -5,13 +5,13 @@ import { faultOf } from '../../../../core/crypto/nitro/policy.ts';
 import { ZERO_WALLET } from '../../../../core/identity.ts';
 import { concat, utf8 } from '../../../../core/wire/bytes.ts';
 import { asView, flipped } from '../../fakes.ts';
-import { bytes, table, uint } from './cbor-writer.ts';
-import { MADE_MS } from './certificates.ts';
+import { bytes, table, uint } from '../../../attestation/cbor-writer.ts';
+import { MADE_MS } from './chain-plans.ts';
 import { documentOf, NONCE, pcr, PUBLIC_KEY, verified, verify, WALLET, withMember } from './documents.ts';
 import type { Attestation } from '../../../../core/crypto/nitro/attestation.ts';
 import type { Expectation } from '../../../../core/crypto/nitro/policy.ts';
 import type { Hash, Wallet } from '../../../../core/identity.ts';
-import type { Entry } from './cbor-writer.ts';
+import type { Entry } from '../../../attestation/cbor-writer.ts';
 
 const good = verified(verify(documentOf()));
 // By other code than ours.

@@ -4,7 +4,8 @@ import { bytesOf, encodeDer, INTEGER, sequence } from '../../../../core/ca/der.t
 import { verifyAttestation } from '../../../../core/crypto/nitro/attestation.ts';
 import { base64, concat } from '../../../../core/wire/bytes.ts';
 import { flipped } from '../../fakes.ts';
-import { chainWith, integer, LEAF, leafKey, plansOf, strangerKey } from './certificates.ts';
+import { integer } from '../../../attestation/certificates.ts';
+import { chainWith, LEAF, leafKey, plansOf, strangerKey } from './chain-plans.ts';
 import { documentOf, NOW_MS, ROOT, said } from './documents.ts';
 import { sample, SAMPLES } from './samples.ts';
 import { workerOf } from '../../workerd.ts';
@@ -16,7 +17,7 @@ const WORKER = `
   import { parseBase64 } from './core/wire/bytes.ts';
   export default { async fetch(request) {
     const answer = ({ document, root, nowMs }) => {
-      const verdict = verifyAttestation(parseBase64(document), { root: parseBase64(root), nowMs });
+      const verdict = verifyAttestation(parseBase64(document), { root: parseBase64(root), nowMs, skewMsMax: 0 });
       return verdict.kind === 'verified' ? verdict.attestation.measurement : verdict.why;
     };
     return Response.json((await request.json()).map(answer));
@@ -69,7 +70,7 @@ describe('the room under workerd', () => {
     const body = JSON.stringify(cases.map(({ document, root, nowMs }) => ({ document: base64(document), root: base64(root), nowMs })));
     const there = await (await worker.dispatchFetch('http://worker/', { method: 'POST', body })).json();
     const here = cases.map(({ document, root, nowMs }) => {
-      const verdict = verifyAttestation(document, { root, nowMs });
+      const verdict = verifyAttestation(document, { root, nowMs, skewMsMax: 0 });
       return verdict.kind === 'verified' ? verdict.attestation.measurement : said(verdict);
     });
     expect(there).toEqual(here);

@@ -1,5 +1,5 @@
 /** CBOR as a sender may write it, also as none should: pieces of bytes, put together by hand. Nothing of the reader under test is in it. */
-import { concat, utf8 } from '../../../../core/wire/bytes.ts';
+import { concat, utf8 } from '../../core/wire/bytes.ts';
 
 export const NULL = Uint8Array.of(0xf6);
 export const BREAK = Uint8Array.of(0xff);

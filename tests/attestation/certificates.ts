@@ -2,7 +2,6 @@
  * Certificates of the shape that AWS gives a document's chain: root, region, zone, instance, leaf, all ECDSA with SHA-384 on P-384. A plan says
  * what one will hold, so that a test changes one thing of a chain that is good. Signed by other code than verifies.
  */
-import { p384 } from '@noble/curves/nist.js';
 import {
   BIT_STRING,
   bytesOf,
@@ -15,26 +14,14 @@ import {
   SET,
   UTC_TIME,
   UTF8_STRING,
-} from '../../../../core/ca/der.ts';
-import { P384_SPKI_HEAD } from '../../../../core/crypto/spki.ts';
-import { concat, utf8 } from '../../../../core/wire/bytes.ts';
+} from '../../core/ca/der.ts';
+import { concat, utf8 } from '../../core/wire/bytes.ts';
 
 export interface TestKey {
   readonly spki: Uint8Array;
   readonly point: Uint8Array;
   /** r‖s. */
   readonly sign: (message: Uint8Array) => Uint8Array;
-}
-
-/** The same key for the same number. */
-export function keyOf(number: number): TestKey {
-  const scalar = p384.utils.randomSecretKey(new Uint8Array(p384.lengths.seed ?? 72).fill(number));
-  const point = p384.getPublicKey(scalar, false);
-  return {
-    spki: concat(bytesOf(P384_SPKI_HEAD), point),
-    point,
-    sign: (message) => p384.sign(message, scalar, { lowS: false }),
-  };
 }
 
 export interface CertificatePlan {
@@ -63,59 +50,48 @@ export const CRITICAL = bytesOf('0101ff');
 const BASIC_CONSTRAINTS = '2.5.29.19';
 const KEY_USAGE = '2.5.29.15';
 const SUBJECT_KEY_ID = extension('2.5.29.14', `0414${'5a'.repeat(20)}`);
-/** When the chain of these tests was asked for. */
-export const MADE_MS = Date.parse('2026-03-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-interface Level {
+export interface Level {
   readonly name: string;
   readonly fromMs: number;
   readonly toMs: number;
   readonly extensions: readonly Uint8Array[];
 }
 
-/** Lives as AWS gives them. */
-export const LEVELS: readonly Level[] = [
-  {
-    name: 'root',
-    fromMs: Date.parse('2019-10-28T13:28:05Z'),
-    toMs: Date.parse('2054-10-28T14:28:05Z'),
-    extensions: authority(undefined, 0x86),
-  },
-  { name: 'region', fromMs: MADE_MS - 2 * DAY_MS, toMs: MADE_MS + 18 * DAY_MS, extensions: authority(2, 0x86) },
-  { name: 'zone', fromMs: MADE_MS - DAY_MS, toMs: MADE_MS + 5 * DAY_MS, extensions: authority(1, 0x86) },
-  { name: 'instance', fromMs: MADE_MS - HOUR_MS, toMs: MADE_MS + 23 * HOUR_MS, extensions: authority(0, 0x04) },
-  { name: 'leaf', fromMs: MADE_MS - 3_000, toMs: MADE_MS + 3 * HOUR_MS, extensions: leafExtensions() },
-];
-export const LEAF = 4;
+/** Root first, with lives as AWS gives them, for a document that is asked for at that time. */
+export function levelsAt(madeMs: number): readonly Level[] {
+  return [
+    {
+      name: 'root',
+      fromMs: Date.parse('2019-10-28T13:28:05Z'),
+      toMs: Date.parse('2054-10-28T14:28:05Z'),
+      extensions: authority(undefined, 0x86),
+    },
+    { name: 'region', fromMs: madeMs - 2 * DAY_MS, toMs: madeMs + 18 * DAY_MS, extensions: authority(2, 0x86) },
+    { name: 'zone', fromMs: madeMs - DAY_MS, toMs: madeMs + 5 * DAY_MS, extensions: authority(1, 0x86) },
+    { name: 'instance', fromMs: madeMs - HOUR_MS, toMs: madeMs + 23 * HOUR_MS, extensions: authority(0, 0x04) },
+    { name: 'leaf', fromMs: madeMs - 3_000, toMs: madeMs + 3 * HOUR_MS, extensions: leafExtensions() },
+  ];
+}
 
-const KEYS = LEVELS.map((_, index) => keyOf(index + 1));
-export const leafKey = KEYS[LEAF] as TestKey;
-/** Of nobody in the chain. */
-export const strangerKey = keyOf(99);
-
-/** The good chain, root first. */
-export function plansOf(): readonly CertificatePlan[] {
-  return LEVELS.map(({ name, fromMs, toMs, extensions }, index) => ({
+/** The good chain of these levels, each signed by the key above; the first signs itself. */
+export function plansFor(levels: readonly Level[], keys: readonly TestKey[]): readonly CertificatePlan[] {
+  return levels.map(({ name, fromMs, toMs, extensions }, index) => ({
     version: VERSION_3,
     serial: bytesOf(`00f931${index}0`),
     signedWith: ECDSA_SHA384,
     algorithm: ECDSA_SHA384,
-    issuer: nameOf(LEVELS[Math.max(0, index - 1)]?.name ?? ''),
+    issuer: nameOf(levels[Math.max(0, index - 1)]?.name ?? ''),
     validity: validityOf(fromMs, toMs),
     subject: nameOf(name),
-    spki: (KEYS[index] as TestKey).spki,
+    spki: (keys[index] as TestKey).spki,
     tail: [extensionsOf(...extensions)],
-    signer: KEYS[Math.max(0, index - 1)] as TestKey,
+    signer: keys[Math.max(0, index - 1)] as TestKey,
     signature: derSignature,
     bend: (der) => der,
   }));
-}
-
-/** The good chain with one of its plans changed. */
-export function chainWith(index: number, change: Partial<CertificatePlan>): readonly CertificatePlan[] {
-  return plansOf().map((plan, at) => (at === index ? { ...plan, ...change } : plan));
 }
 
 export function certificateOf(plan: CertificatePlan): Uint8Array {
