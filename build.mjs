@@ -1,7 +1,7 @@
 /**
  * Bundles the node with esbuild: `dist/worker.js`, the worker that workerd runs, and `dist/nova-kms`, one executable for an
  * enclave, made of the pinned Node and one readable file. The same source and options give the same bytes, wherever built.
- * `dist/client.js` is the package for apps, with its types.
+ * `dist/client.js` and `dist/attestation.js` are the package for apps, with its types.
  */
 import { build } from 'esbuild';
 import { execFile } from 'node:child_process';
@@ -71,47 +71,55 @@ export async function buildWorker(outfile = `${root}dist/worker.js`) {
   return { outfile, bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
 }
 
+/** What apps import, by name. */
+const ENTRIES = { client: 'core/client/main.ts', attestation: 'core/crypto/nitro/main.ts' };
+
 /**
- * Writes the package for apps: one file that needs nothing but Node or a worker, its declarations, and a manifest without
+ * Writes the package for apps: files that need nothing but Node or a worker, their declarations, and a manifest without
  * dependencies, for `npm pack ./dist`. Made aside and put in place by renaming: who imports it meanwhile finds it whole.
  */
 export async function buildClient(folder = join(root, 'dist')) {
   await mkdir(folder, { recursive: true });
   const aside = await mkdtemp(join(folder, '.client-'));
   try {
+    // Each whole by itself: whoever verifies documents loads no client.
     const result = await build({
       ...shared,
-      entryPoints: ['core/client/main.ts'],
-      outfile: join(aside, 'client.js'),
+      entryPoints: ENTRIES,
+      outdir: aside,
       format: 'esm',
       platform: 'neutral',
       target: 'es2022',
       conditions: ['workerd', 'worker', 'import'],
       external: ['node:*'],
     });
-    await declare('core/client/main.ts', join(aside, 'types'));
-    await writeFile(join(aside, 'client.d.ts'), "export * from './types/core/client/main.js';\n");
+    await declare(Object.values(ENTRIES), join(aside, 'types'));
+    for (const [name, entry] of Object.entries(ENTRIES))
+      await writeFile(join(aside, `${name}.d.ts`), `export * from './types/${entry.replace(/\.ts$/, '.js')}';\n`);
     await writeFile(join(aside, 'package.json'), JSON.stringify(await clientManifest(), null, 2));
     await copyFile(join(root, 'LICENSE'), join(aside, 'LICENSE'));
     await rm(join(folder, 'types'), { recursive: true, force: true });
     for (const name of await readdir(aside)) await rename(join(aside, name), join(folder, name));
-    return { outfile: join(folder, 'client.js'), bytesByPackage: sizes(Object.values(result.metafile.outputs)[0].inputs) };
+    const client = Object.values(result.metafile.outputs).find(({ entryPoint }) => entryPoint === ENTRIES.client);
+    return { outfile: join(folder, 'client.js'), bytesByPackage: sizes(client.inputs) };
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
 }
 
-/** Declarations of an entry and of what it names. */
-async function declare(entry, folder) {
+/** Declarations of entries and of what they name. */
+async function declare(entries, folder) {
   const how = ['--ignoreConfig', '--declaration', '--emitDeclarationOnly', '--allowImportingTsExtensions', '--exactOptionalPropertyTypes'];
-  const what = ['--target', 'es2024', '--module', 'nodenext', '--types', 'node', '--rootDir', root, '--outDir', folder, entry];
+  const what = ['--target', 'es2024', '--module', 'nodenext', '--types', 'node', '--rootDir', root, '--outDir', folder, ...entries];
   await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), [...how, ...what], { cwd: root });
 }
 
 async function clientManifest() {
   const { name, version, description, license, type, engines } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-  const exports = { './client': { types: './client.d.ts', default: './client.js' } };
-  return { name, version, description, license, type, engines, exports, files: ['client.js', 'client.d.ts', 'types'] };
+  const names = Object.keys(ENTRIES);
+  const exports = Object.fromEntries(names.map((each) => [`./${each}`, { types: `./${each}.d.ts`, default: `./${each}.js` }]));
+  const files = [...names.flatMap((each) => [`${each}.js`, `${each}.d.ts`]), 'types'];
+  return { name, version, description, license, type, engines, exports, files };
 }
 
 /** The one file inside the binary, with what it is built for: `{ release, profile }`, the profile as JSON carries it. */
