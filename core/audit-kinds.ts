@@ -34,8 +34,16 @@ export interface AuditFields {
     readonly peer: Wallet | null;
   };
   secret_wiped: { readonly epoch: Epoch; readonly why: string; readonly count: number };
-  handover_given: { readonly epoch: Epoch; readonly secret_hash: Hash; readonly peer: Wallet };
+  handover_given: {
+    readonly epoch: Epoch;
+    readonly secret_hash: Hash;
+    readonly peer: Wallet;
+    /** What the peer's enclave proved to run. */
+    readonly measurement: Hash;
+  };
   handover_refused: Counted & { readonly peer: Wallet };
+  /** A member's enclave did not prove to be what the chain says of it. */
+  attestation_refused: Counted & { readonly peer: Wallet; readonly fault: string };
   certificate_issued: {
     readonly app_id: string;
     readonly instance_id: string;

@@ -35,7 +35,7 @@ export interface EventFields {
   'activation.failed': { epoch: Epoch; reason: Reason; detail: string };
   'secret.installed': { epoch: Epoch; hash: Hash; source: 'candidate' | 'handover'; peer: Wallet | null };
   'secret.wiped': { epoch: Epoch; why: string; count: number };
-  'handover.given': { epoch: Epoch; hash: Hash; peer: Wallet };
+  'handover.given': { epoch: Epoch; hash: Hash; peer: Wallet; measurement: Hash };
   'handover.refused': { peer: Wallet; reason: Reason };
   'records.refused': { peer: Wallet; reason: string; count: number };
   'records.nacked': { peer: Wallet; reason: string; count: number };

@@ -4,6 +4,7 @@
  */
 import { operatorOf, usableBlocks } from '../core/chain/view.ts';
 import type { Operator } from '../core/chain/registry.ts';
+import type { SessionReport } from '../core/cluster/sessions.ts';
 import type { Kms } from '../core/kms.ts';
 import type { PeerReport } from '../core/replication/report.ts';
 import type { Json } from '../core/wire/json.ts';
@@ -74,19 +75,24 @@ function epochsOf({ view, vault }: Kms): Json {
 }
 
 /** Of every other operator at the head, live or not. */
-function peersOf({ identity, view, peers, replication }: Kms): Json {
+function peersOf({ identity, view, peers, sessions, replication }: Kms): Json {
   const reports = new Map(replication.report().peers.map((report) => [report.wallet, report]));
   const others = (usableBlocks(view)?.head.operators ?? []).filter(({ wallet }) => wallet !== identity.wallet);
   return others.map((operator) => {
-    const { reachable, lastContactAtMs, failures } = peers.contact(operator.wallet);
+    const { reachable, lastContactAtMs, failures, failure } = peers.contact(operator.wallet);
     const report = reports.get(operator.wallet);
     return {
       wallet: operator.wallet,
       ...(standingOf(operator) as Readonly<Record<string, Json>>),
-      contact: { reachable, last_contact_at_ms: lastContactAtMs, failures },
+      contact: { reachable, last_contact_at_ms: lastContactAtMs, failures, failure },
+      sessions: sessions.with(operator.wallet).map(sessionOf),
       replication: report ? replicationOf(report) : null,
     };
   });
+}
+
+function sessionOf({ role, ageMs, frames, attested }: SessionReport): Json {
+  return { role, age_ms: Math.floor(ageMs), frames, measurement: attested };
 }
 
 function replicationOf(report: PeerReport): Json {

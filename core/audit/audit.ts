@@ -82,8 +82,9 @@ export function audited(log: Log, { record, count }: Audit): Log {
       record('endorsed', { epoch, secret_hash: hash, valid_until_block: validUntilBlock }),
     'secret.installed': ({ epoch, hash, source, peer }) => record('secret_installed', { epoch, secret_hash: hash, source, peer }),
     'secret.wiped': ({ epoch, why, count: times }) => record('secret_wiped', { epoch, why, count: times }),
-    'handover.given': ({ epoch, hash, peer }) => record('handover_given', { epoch, secret_hash: hash, peer }),
+    'handover.given': ({ epoch, hash, peer, measurement }) => record('handover_given', { epoch, secret_hash: hash, peer, measurement }),
     'handover.refused': ({ peer, reason }) => count('handover_refused', { peer, reason }),
+    'attestation.refused': ({ peer, fault }) => count('attestation_refused', { peer, fault, reason: 'peer_not_attested' }),
     'data.forgotten': ({ members }) => record('data_forgotten', { members }),
   };
   return (event, fields) => {

@@ -1,6 +1,6 @@
 /**
  * Handing a secret to a member, and fetching one (`docs/protocol.md` clause 8.2). There is one form of this message: inside a
- * sealed frame of an attested session, named by its hash, to an eligible member, at a bounded rate, with a log record. What arrives is checked
+ * sealed frame of an attested session, named by its hash, to an eligible member, at a bounded rate, with a record in the audit trail. What arrives is checked
  * against the hash that was asked for before anything is kept.
  */
 import { Refusal } from '../errors.ts';
@@ -53,7 +53,7 @@ export function createHandover({ view, vault, clock, log }: HandoverDependencies
       const secret = vault.handOver(epoch, hash);
       return secret ? [{ epoch, hash, secret }] : [];
     });
-    for (const { epoch, hash } of given) log('handover.given', { epoch, hash, peer: peer.wallet });
+    for (const { epoch, hash } of given) log('handover.given', { epoch, hash, peer: peer.wallet, measurement: peer.measurement });
     return encodeGiven(given);
   };
 }

@@ -28,21 +28,24 @@ export interface Accepted {
   keep(session: Session): void;
   /** `id` as hex. */
   find(id: string): Session | undefined;
+  /** Oldest first. */
+  of(peer: Wallet): readonly Session[];
   end(session: Session): void;
 }
 
 export function createAccepted(): Accepted {
   /** By id, oldest first. */
   const sessions = new Map<string, Session>();
+  const of = (peer: Wallet) => [...sessions.values()].filter((session) => session.peer === peer);
   return {
+    of,
     /** A new boot of a peer ends the sessions of the one before; its newest displace its older; the whole has a bound. */
     keep(session) {
       const { peer, initiatorIncarnation } = session;
       sessions.set(hex(session.id), session);
       for (const [id, other] of sessions)
         if (other.peer === peer && !equalBytes(other.initiatorIncarnation, initiatorIncarnation)) sessions.delete(id);
-      const ofPeer = [...sessions].filter(([, other]) => other.peer === peer);
-      for (const [id] of ofPeer.slice(0, -SESSIONS_PER_PEER_MAX)) sessions.delete(id);
+      for (const { id } of of(peer).slice(0, -SESSIONS_PER_PEER_MAX)) sessions.delete(hex(id));
       for (const id of sessions.keys()) {
         if (sessions.size <= SESSIONS_TOTAL_MAX) break;
         sessions.delete(id);

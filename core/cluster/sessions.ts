@@ -34,7 +34,7 @@ import { createAccepted, createSession, isWorn } from './session.ts';
 import { take, wasTaken } from './window.ts';
 import type { Nonces } from '../auth/nonces.ts';
 import type { Operator } from '../chain/registry.ts';
-import type { Wallet } from '../identity.ts';
+import type { Hash, Wallet } from '../identity.ts';
 import type { Clock, Log, Random, Recover, Signer } from '../ports.ts';
 import type { Attestations } from './attestations.ts';
 import type { FrameType } from './frames.ts';
@@ -65,6 +65,17 @@ export interface Sessions {
   acceptFrame(body: Uint8Array): Promise<Uint8Array>;
   /** Sends one frame, after a hello when there is no session. */
   call(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array>;
+  /** Those with a peer that are not over, either way: for operators. */
+  with(peer: Wallet): readonly SessionReport[];
+}
+
+export interface SessionReport {
+  /** Ours in it. */
+  readonly role: 'initiator' | 'responder';
+  readonly ageMs: number;
+  readonly frames: number;
+  /** What the peer's enclave proved to run. */
+  readonly attested: Hash;
 }
 
 export interface SessionsDependencies {
@@ -224,8 +235,18 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     }
   }
 
+  function reported(role: SessionReport['role'], session: Session): readonly SessionReport[] {
+    if (isWorn(session, clock)) return [];
+    return [{ role, ageMs: clock.elapsedMs() - session.openedAtMs, frames: session.counter, attested: session.attested }];
+  }
+
   return {
     acceptHello,
+    with(peer) {
+      const ours = opened.get(peer);
+      const theirs = accepted.of(peer).flatMap((session) => reported('responder', session));
+      return ours ? [...reported('initiator', ours), ...theirs] : theirs;
+    },
     requireSession(id) {
       if (!accepted.find(id)) throw new Refusal('session_unknown');
     },

@@ -298,8 +298,17 @@ describe('S-M2 nothing secret is in any record, answer or line of the log:', () 
     const { body } = await asks(registrant, '/operator/status');
     expect(body['epochs']).toMatchObject([{ epoch: 0, state: 'active', held: true, candidates: [] }]);
     expect((body['peers'] as Body[]).length).toBe(2);
-    expect((body['peers'] as Body[])[0]).toMatchObject({ live: true, contact: { failures: 0 } });
+    expect((body['peers'] as Body[])[0]).toMatchObject({ live: true, contact: { failures: 0, failure: null } });
+    const sessions = (body['peers'] as { sessions: Body[]; measurement: string }[]).flatMap(({ sessions: of, measurement }) =>
+      of.map((session) => [session['role'], session['measurement'] === measurement]),
+    );
+    expect(new Map(sessions as [string, boolean][])).toEqual(
+      new Map([
+        ['initiator', true],
+        ['responder', true],
+      ]),
+    );
     const everybody = await (await world.send(new Request('http://node/status'))).text();
-    expect(everybody).not.toMatch(/held|candidates|detail/);
+    expect(everybody).not.toMatch(/held|candidates|detail|sessions|"failure"/);
   });
 });

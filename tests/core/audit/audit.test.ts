@@ -49,7 +49,8 @@ describe('an audit', () => {
     log('node.booted', { wallet: peer, profile: 'test', incarnation: INCARNATION });
     log('secret.installed', { epoch: epochOf(0), hash: hashOf(1), source: 'handover', peer });
     log('secret.wiped', { epoch: epochOf(0), why: 'the epoch is gone', count: 2 });
-    log('handover.given', { epoch: epochOf(0), hash: hashOf(1), peer });
+    log('handover.given', { epoch: epochOf(0), hash: hashOf(1), peer, measurement: hashOf(3) });
+    log('attestation.refused', { peer, fault: 'nonce_differs', detail: 'what it says' });
     log('handover.refused', { peer, reason: 'handover_not_eligible' });
     log('candidate.endorsed', { epoch: epochOf(1), hash: hashOf(2), validUntilBlock: 9 });
     log('chain.readable', { block: 1 });
@@ -57,7 +58,8 @@ describe('an audit', () => {
       { kind: 'boot', node: peer, incarnation: INCARNATION, network: 'test' },
       { kind: 'secret_installed', epoch: 0, secret_hash: hashOf(1), source: 'handover', peer },
       { kind: 'secret_wiped', epoch: 0, count: 2 },
-      { kind: 'handover_given', epoch: 0, secret_hash: hashOf(1), peer },
+      { kind: 'handover_given', epoch: 0, secret_hash: hashOf(1), peer, measurement: hashOf(3) },
+      { kind: 'attestation_refused', reason: 'peer_not_attested', peer, fault: 'nonce_differs', count: 1 },
       { kind: 'handover_refused', reason: 'handover_not_eligible', peer, count: 1 },
       { kind: 'endorsed', epoch: 1, secret_hash: hashOf(2), valid_until_block: 9 },
     ]);

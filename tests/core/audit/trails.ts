@@ -17,7 +17,8 @@ export function trailOf(count: number, bounds = ROOMY): Trail {
   for (let seq = 1; seq <= count; seq += 1) {
     clock.advance(seq % 3);
     if (seq === 1) trail.append('boot', { node: node.wallet, incarnation: INCARNATION, network: 'test' });
-    else if (seq % 4 === 0) trail.append('handover_given', { epoch: epochOf(0), secret_hash: hashOf(seq % 250), peer: node.wallet });
+    else if (seq % 4 === 0)
+      trail.append('handover_given', { epoch: epochOf(0), secret_hash: hashOf(seq % 250), peer: node.wallet, measurement: hashOf(9) });
     else if (seq % 4 === 1) trail.append('refused', { reason: 'proof_missing', count: seq, since_ms: seq });
     else trail.append('value_written', { app_id: '9', name: 'cd'.repeat(32), epoch: epochOf(0), version: `v${seq}`, bytes: seq });
   }

@@ -41,7 +41,7 @@ describe('the responder', () => {
     const { ask, logs, refreshed } = setUp();
     expect(await ask()).toEqual([{ epoch: e0, hash, secret }]);
     expect(refreshed()).toBe(1);
-    expect(logs.named('handover.given')).toEqual([{ epoch: e0, hash, peer: b }]);
+    expect(logs.named('handover.given')).toEqual([{ epoch: e0, hash, peer: b, measurement: operator(b, 2).measurement }]);
   });
   it('hands over candidates by hash too, and only what it holds', async () => {
     const { ask } = setUp();

@@ -28,6 +28,7 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
       acceptHello: () => Promise.reject(new Refusal('internal')),
       acceptFrame: () => Promise.reject(new Refusal('internal')),
       requireSession: () => undefined,
+      with: () => [],
       call: (_peer, wire) => (world.fails ? Promise.reject(new Refusal('outbound_timeout', 'it hangs')) : world.use(wire)),
     },
     fetch: (request, limits) => {
