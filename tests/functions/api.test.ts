@@ -58,6 +58,8 @@ describe('the public endpoints', () => {
       [true, true, true],
     ]);
     expect(operators.map((each) => each.connection.self)).toEqual([true, false, false]);
+    // Why a peer is not reached is for operators.
+    expect(operators.map((each) => 'failure' in each.connection)).toEqual([false, false, false]);
   });
 
   it('give every answer a request id of their own, never the caller’s', async () => {

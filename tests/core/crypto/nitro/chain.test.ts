@@ -182,6 +182,13 @@ describe('the time of a chain', () => {
     expect(judged(now + SECOND_MS, toMs, now)).toBe('not_yet_valid');
     expect(['expired', 'not_yet_valid']).toContain(judged(now + SECOND_MS, now - SECOND_MS, now));
   });
+  it('is the verifier’s, give or take the skew that it allows', () => {
+    const { fromMs, toMs } = LEVELS[LEAF] as (typeof LEVELS)[number];
+    const judged = (nowMs: number) => said(verifyAttestation(documentOf(), { root: ROOT, nowMs, skewMsMax: 60_000 }));
+    expect([judged(fromMs - 60_000), judged(toMs + 60_000)]).toEqual(['verified', 'verified']);
+    expect([judged(fromMs - 60_001), judged(toMs + 60_001)]).toEqual(['not_yet_valid', 'expired']);
+    expect(said(verifyAttestation(documentOf(), { root: ROOT, nowMs: NOW_MS, skewMsMax: NaN }))).toBe('not_yet_valid');
+  });
   it.each([NaN, Infinity, -Infinity, 0])('is not %d', (nowMs) =>
     expect(said(verify(documentOf(), nowMs))).toMatch(/^(expired|not_yet_valid)$/),
   );
