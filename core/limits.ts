@@ -372,6 +372,8 @@ export const HTTP_IDLE_MS_MAX = 75 * SECOND_MS;
 export const HTTP_CHECK_MS = SECOND_MS;
 /** Unanswered requests on one connection; more of them end it. */
 export const HTTP_PIPELINED_MAX = 16;
+/** What is parsed before it is looked at whether the connection has ended: a few dozen requests of the shortest form. */
+export const HTTP_SLICE_BYTES = KIB;
 /** Each costs about 17 KB while it is idle. */
 export const CONNECTIONS_MAX = 12_000;
 /** Of the files that the process may open: the rest is for Odyn, the chain and peers, so that a crowd takes none of theirs. */

@@ -18,6 +18,7 @@ import {
   STOP_CHECK_MS,
 } from '../core/limits.ts';
 import { bodyOf, isBodyComing, requestOf } from './incoming.ts';
+import { deliverInSlices } from './slices.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Clock, Log } from '../core/ports.ts';
@@ -142,6 +143,7 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   server.on('connection', (socket: Socket) => {
     const connection: Connection = { asked: [], newest: undefined, sent: 0, sentAt: looks, isLeaving: false };
     connections.set(socket, connection);
+    deliverInSlices(socket);
     socket.once('close', () => connections.delete(socket));
     // Node calls it after the last answer of a connection, also while its client still sends, who is then reset.
     const destroySoon = socket.destroySoon.bind(socket);

@@ -163,7 +163,7 @@ const packageHomes: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['core/platform/dial.ts'],
   'node:dns': ['core/platform/dial.ts'],
   'node:stream': ['core/platform/dial.ts'],
-  'node:net': ['functions/server.ts', 'core/platform/dial.ts'],
+  'node:net': ['functions/server.ts', 'functions/slices.ts', 'core/platform/dial.ts'],
   'node:buffer': ['core/wire/bytes.ts', 'core/wire/text.ts', 'core/store/record.ts', 'core/store/store.ts', 'core/store/stored.ts'],
   'node:crypto': [
     'core/crypto/aead.ts',
@@ -283,7 +283,14 @@ const rules: readonly Rule[] = [
     name: 'S-M8 reaches the network through the fetch port only',
     complaints: noLine(
       /globalThis\.fetch|\bself\.fetch|XMLHttpRequest|new WebSocket|new EventSource|sendBeacon|node:(?:http|https|net|tls|dgram|dns)/,
-      outside('functions/boot.ts', 'core/client/main.ts', 'functions/server.ts', 'functions/incoming.ts', 'core/platform/dial.ts'),
+      outside(
+        'functions/boot.ts',
+        'core/client/main.ts',
+        'functions/server.ts',
+        'functions/incoming.ts',
+        'functions/slices.ts',
+        'core/platform/dial.ts',
+      ),
     ),
     planted: [plant('core/cluster/x.ts', 'await globalThis.fetch(url);')],
   },

@@ -1,6 +1,6 @@
 /** The enclave binary under load on a whole cluster: rates of derive, its memory and its start. */
-import { readFileSync } from 'node:fs';
 import { createWorld, untilServing } from '../simulation/world.ts';
+import { residentBytes } from '../runtime/siege.ts';
 import { createLoader } from './loader.ts';
 import { atLeast, figure, median } from './figures.ts';
 import type { Member, World } from '../simulation/world.ts';
@@ -16,12 +16,6 @@ const MIB = 1_048_576;
 export interface LoadOptions {
   readonly requests: number;
   readonly onProgress: (line: string) => void;
-}
-
-/** Resident, bytes. */
-function residentBytes(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1_024;
 }
 
 async function createBusyWorld(): Promise<{ world: World; loader: Loader; pid: number }> {

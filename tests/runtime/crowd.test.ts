@@ -7,8 +7,10 @@ import { CONNECTIONS_FILES_PERCENT, CONNECTIONS_MAX } from '../../core/limits.ts
 import { call } from '../simulation/platform-client.ts';
 import { createWorld, until, untilServing } from '../simulation/world.ts';
 import { exchange, statuses } from '../functions/raw.ts';
+import { ATTACKS, besiege, residentBytes } from './siege.ts';
 import type { ChildProcess } from 'node:child_process';
 import type { App, Member, World } from '../simulation/world.ts';
+import type { Attack } from './attacker.ts';
 import type { Count, Manner, Order, Tally } from './crowd.ts';
 
 /** How many files a process may have open here: each end of a connection is one. The binary takes as many connections as that allows. */
@@ -20,6 +22,8 @@ const IDLE = Math.min(10_000, taken - 1_400);
 const SLOW = 300;
 /** Each makes the node's machine hold megabytes of answers. */
 const SLOW_READERS = 20;
+/** What the process may hold while it is besieged, with what came before: docs/reliability.md states it. */
+const BESIEGED_BYTES_MAX = 1_024 * 1_048_576;
 let world: World;
 let app: App;
 let member: Member;
@@ -94,5 +98,23 @@ describe('a binary serves others beside', () => {
       async () => statuses(await exchange(member.node.url, 'GET /health HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n'))[0] === 200,
     );
     await othersAreServed();
+  });
+});
+
+describe('a besieged binary', () => {
+  it.each(Object.keys(ATTACKS) as Attack[])('stays small and serves others while it is sent %s', async (attack) => {
+    const pid = member.node.binary().pid ?? 0;
+    const besieger = besiege(member.node.url, attack);
+    try {
+      await until('the attack', async () => (besieger.told()?.sentBytes ?? 0) > 0);
+      await othersAreServed();
+      expect(residentBytes(pid)).toBeLessThan(BESIEGED_BYTES_MAX);
+      expect(besieger.told()?.opened).toBeGreaterThan(0);
+      expect(Object.keys(besieger.told()?.statuses ?? {})).not.toContain('500');
+    } finally {
+      besieger.end();
+    }
+    await othersAreServed();
+    expect(residentBytes(pid)).toBeLessThan(BESIEGED_BYTES_MAX);
   });
 });
