@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { runLoad } from './load.ts';
 import { atLeast, figure, median } from './figures.ts';
+import { limitsUs } from './limits.ts';
 import type { Figure } from './figures.ts';
 
 const MAIN = fileURLToPath(new URL('free-node.ts', import.meta.url));
@@ -68,10 +69,14 @@ export async function measureServer(onProgress: (line: string) => void): Promise
   onProgress(`constant answer: ${constant.toFixed(0)}/s`);
   const free = await rate('free');
   onProgress(`free cryptography: ${free.toFixed(0)}/s`);
+  const { withAddress, without } = await limitsUs();
+  const share = (us: number) => `${((us * free) / 10_000).toFixed(1)} % of that road`;
   const ratio = figure('of the constant answer, the road without cryptography', (free * 100) / constant, '%');
   return [
     figure('constant answer, POST', constant, 'requests/s', 'the floor: the server, one thread'),
     figure('derive with free cryptography', free, 'requests/s', 'the whole road, ports that cost nothing'),
     atLeast(60, ratio),
+    figure('limits of one request', without, 'µs', `rate, place and depth; ${share(without)}`),
+    figure('the same where a proxy tells addresses', withAddress, 'µs', share(withAddress)),
   ];
 }
