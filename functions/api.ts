@@ -69,7 +69,7 @@ export function createApi(kms: Kms): Api {
   }
 
   function refuse(request: Request, requestId: string, error: unknown): Response {
-    const route = `${request.method} ${new URL(request.url).pathname}`;
+    const route = `${request.method} ${routeOf(new URL(request.url).pathname)}`;
     kms.audit.count('refused', { reason: error instanceof Refusal ? error.reason : 'internal' });
     if (!(error instanceof Refusal)) {
       kms.log('request.failed', {
@@ -110,7 +110,7 @@ export function newRequestId(random: Random): string {
   return hex(random.bytes(REQUEST_ID_BYTES));
 }
 
-/** Elsewhere the router takes slashes at the end for none; here they belong to the key. */
+/** Elsewhere the router takes slashes at the end for none; here they belong to the key, which no log is told. */
 function routeOf(pathname: string): string {
   return pathname.startsWith(DATA_PATH) && pathname !== `${DATA_PATH}batch` ? `${DATA_PATH}*` : pathname;
 }

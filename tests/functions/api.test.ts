@@ -146,6 +146,12 @@ describe('the route table', () => {
     expect(node.logs.named('request.failed')).toMatchObject([{ route: 'GET /nonce' }]);
   });
 
+  it('X-15 logs of a refused read that it was one, not the key that was asked for', async () => {
+    expect((await get('/kms/data/salary-of-alice')).status).toBe(403);
+    expect(node.logs.named('request.refused').at(-1)).toMatchObject({ route: 'GET /kms/data/*' });
+    expect(JSON.stringify(node.logs.lines)).not.toContain('salary');
+  });
+
   it('X-10 logs refusals up to a rate, so that a flood of them fills no disk', async () => {
     const before = node.logs.named('request.refused').length;
     for (let asked = 0; asked < 3 * LOGGED_REFUSALS_BURST; asked += 1) expect((await get('/nope')).status).toBe(404);
