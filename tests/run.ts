@@ -1,18 +1,21 @@
 /**
- * `npm test`: types, tests, the generated ABI, contracts; each with its time, and one sum as the last line.
+ * `npm test`: types, tests, the watch for secrets over them, the generated ABI, contracts; each with its time, and one sum as the last line.
  * `npm test -- --only unit` runs one part; further words are file filters of the tests: `npm test -- --only unit tests/core`.
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { judge } from './secrecy/judge.ts';
+import { WATCH_FOLDER } from './secrecy/recorder.ts';
 import { forgePath } from './simulation/contracts.ts';
 
 const USAGE = `npm test -- [options] [file filters]
-  --only PART   types, unit, abi or contracts (may be given again)
+  --only PART   types, unit (and secrecy over it), abi or contracts (may be given again)
   --help        this text`;
 
 interface Counts {
@@ -30,10 +33,12 @@ interface Part {
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CONTRACTS = join(ROOT, 'contracts');
 const startedAtMs = Date.now();
+const folder = join(tmpdir(), `nova-kms-${randomUUID()}`);
 
 const parts: readonly Part[] = [
   { name: 'types', title: 'types', run: async () => checked(await step(bin('tsc'), ['-p', '.'])) },
   { name: 'unit', title: 'unit, cluster and runtime tests', run: runVitest },
+  { name: 'secrecy', title: 'no secret in any log, answer or request', run: (filters) => Promise.resolve(runSecrecy(filters)) },
   { name: 'abi', title: 'the ABI is that of the contracts', run: runAbi },
   { name: 'contracts', title: 'contracts', run: runForge },
 ];
@@ -77,18 +82,23 @@ function honest(counts: Counts, { code }: Ended): Counts {
 }
 
 async function runVitest(filters: readonly string[]): Promise<Counts> {
-  const folder = await mkdtemp(join(tmpdir(), 'nova-kms-'));
-  try {
-    const report = join(folder, 'report.json');
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    const ended = await step(process.execPath, [bin('vitest'), 'run', '--config', 'tests/vitest.config.ts', ...reporters, ...filters]);
-    const told = existsSync(report) ? (JSON.parse(await readFile(report, 'utf8')) as Record<string, number>) : {};
-    const { numPassedTests = 0, numFailedTests = 0, numFailedTestSuites = 0, numPendingTests = 0, numTodoTests = 0 } = told;
-    const failed = numFailedTests === 0 ? numFailedTestSuites : numFailedTests;
-    return honest({ passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests }, ended);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const report = join(folder, 'report.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  process.env[WATCH_FOLDER] = join(folder, 'watch');
+  const ended = await step(process.execPath, [bin('vitest'), 'run', '--config', 'tests/vitest.config.ts', ...reporters, ...filters]);
+  const told = existsSync(report) ? (JSON.parse(await readFile(report, 'utf8')) as Record<string, number>) : {};
+  const { numPassedTests = 0, numFailedTests = 0, numFailedTestSuites = 0, numPendingTests = 0, numTodoTests = 0 } = told;
+  const failed = numFailedTests === 0 ? numFailedTestSuites : numFailedTests;
+  return honest({ passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests }, ended);
+}
+
+/** What the tests' processes wrote down. Only a whole run must have had everything that is watched. */
+function runSecrecy(filters: readonly string[]): Counts {
+  const { text, leaks, missing } = judge(join(folder, 'watch'));
+  console.log(text);
+  if (filters.length === 0) for (const what of missing) console.log(`  the watch is asleep: the whole run had no ${what}`);
+  const failed = leaks.length + (filters.length === 0 ? missing.length : 0);
+  return { passed: failed === 0 ? 1 : 0, failed, skipped: 0 };
 }
 
 async function runAbi(): Promise<Counts> {
@@ -121,16 +131,15 @@ function seconds(sinceMs: number): string {
 
 const only = { type: 'string', multiple: true } as const;
 const { values, positionals } = parseArgs({ options: { only, help: { type: 'boolean' } }, allowPositionals: true });
-const wanted = values.only ?? (positionals.length > 0 ? ['unit'] : parts.map(({ name }) => name));
+const asked = values.only ?? (positionals.length > 0 ? ['unit'] : parts.map(({ name }) => name));
+const wanted = asked.flatMap((name) => (name === 'unit' ? ['unit', 'secrecy'] : [name]));
 const stranger = wanted.find((name) => !parts.some((part) => part.name === name));
 if (values.help || stranger !== undefined) {
   console.log(stranger === undefined ? USAGE : `there is no part ${stranger}\n\n${USAGE}`);
   process.exitCode = values.help ? 0 : 2;
 } else {
-  const { passed, failed, skipped } = await runParts(
-    parts.filter(({ name }) => wanted.includes(name)),
-    positionals,
-  );
+  const chosen = parts.filter(({ name }) => wanted.includes(name));
+  const { passed, failed, skipped } = await runParts(chosen, positionals).finally(() => rm(folder, { recursive: true, force: true }));
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   console.log(`\n${seconds(startedAtMs)} in all`);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);

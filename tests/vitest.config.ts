@@ -5,6 +5,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['tests/**/*.test.ts'],
     globalSetup: ['tests/setup.ts'],
+    setupFiles: ['tests/secrecy/tap.ts'],
     pool: 'forks',
     maxWorkers: 4,
     testTimeout: 60_000,

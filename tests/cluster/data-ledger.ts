@@ -2,6 +2,8 @@
  * What apps were told of their writes, and what must be true of it later: whatever was acknowledged on two nodes is there or was
  * superseded, nothing comes back, and nobody reads what was never written. It believes answers only, and knows nothing of the nodes' insides.
  */
+import { randomBytes } from 'node:crypto';
+import { PIECE_BYTES } from '../secrecy/forms.ts';
 import type { KvValue } from '../../core/client/main.ts';
 
 export interface Write {
@@ -33,9 +35,12 @@ export interface Ledger {
   complaintOfRead(write: Write, found: Found): string | undefined;
 }
 
+/** In every value, so that whatever shows a value can be told by it. */
+const MARK = randomBytes(32).toString('hex');
+
 /** Every value begins with the id of its write. */
 export function valueOf(id: string, bytes: number): string {
-  return `${id} `.padEnd(bytes, '.');
+  return `${id} `.padEnd(PIECE_BYTES, '.').concat(MARK).padEnd(bytes, '.');
 }
 
 export function createLedger(): Ledger {

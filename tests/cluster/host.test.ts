@@ -3,14 +3,14 @@
  * reorder or swap them. Each attack is first shown to reach a node that joins; then that it gets nothing and changes nothing.
  */
 import { decode, encode } from 'cborg';
-import { createECDH } from 'node:crypto';
+import { createECDH, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorld, readiness, until, untilServing } from '../simulation/world.ts';
 import { agreedKey, createEar } from './observe.ts';
 import type { Exchange, Intention, Reply } from '../simulation/host.ts';
 import type { Member, World } from '../simulation/world.ts';
 
-const SECRET = 'c3'.repeat(32);
+const SECRET = randomBytes(32).toString('hex');
 const ear = createEar();
 const wire: Buffer[] = [];
 const captured: { hellos: Exchange[]; frames: Exchange[]; answers: Reply[] } = { hellos: [], frames: [], answers: [] };

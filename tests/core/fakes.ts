@@ -15,6 +15,7 @@ import { concat, hex, parseBase64, parseHex, parseUtf8, utf8 } from '../../core/
 import { endorsementText } from '../../core/wire/pop.ts';
 import { createTestAttester, MEASUREMENT } from '../attestation/attester.ts';
 import { SIMULATED_ROOT } from '../attestation/roots.ts';
+import { ENTROPY, noteLine, noteSecret } from '../secrecy/recorder.ts';
 import type { Attestations } from '../../core/cluster/attestations.ts';
 import type { FrameType } from '../../core/cluster/frames.ts';
 import type { FrameHandler } from '../../core/cluster/sessions.ts';
@@ -418,7 +419,10 @@ export function createRecordingLog(): RecordingLog {
   const lines: Logged[] = [];
   return {
     lines,
-    log: (event, fields) => void lines.push({ event, fields }),
+    log(event, fields) {
+      noteLine('a node of the core’s tests', JSON.stringify({ event, ...fields }));
+      lines.push({ event, fields });
+    },
     named: <Name extends EventName>(event: Name) =>
       lines.filter((line) => line.event === event).map((line) => line.fields as EventFields[Name]),
   };
@@ -435,6 +439,7 @@ export function createBox(random: Random): Box & { drawn: Uint8Array[] } {
     entropy() {
       const bytes = random.bytes(32);
       drawn.push(bytes.slice());
+      noteSecret(ENTROPY, bytes);
       return Promise.resolve(bytes);
     },
   };

@@ -4,6 +4,7 @@
  * of answers pass as they are.
  */
 import { connect } from 'node:net';
+import { noteRequest } from '../secrecy/recorder.ts';
 import type { Socket } from 'node:net';
 
 /** What becomes of one request on its way in. */
@@ -54,6 +55,7 @@ export function carry(client: Socket, target: string, intend: ByteIntention): vo
   }
 
   client.on('data', (bytes: Buffer) => {
+    noteRequest(`a carrier, from port ${client.remotePort}`, bytes);
     unread = Buffer.concat([unread, bytes]);
     while (expected > 0 ? unread.length > 0 : begin()) passBody();
   });

@@ -5,6 +5,7 @@
 import { createServer } from 'node:http';
 import { createServer as createListener } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { noteRequest } from '../secrecy/recorder.ts';
 import { carry } from './carrier.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -81,7 +82,9 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, answer
         .filter(([name]) => !HOP_HEADERS.has(name))
         .map(([name, value]) => [name, String(value)]),
     );
-    const reply = await answer({ method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers, body: Buffer.concat(chunks) });
+    const request = { method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers, body: Buffer.concat(chunks) };
+    noteRequest('a host', Buffer.concat([Buffer.from(`\n${JSON.stringify([request.method, request.path, headers])}\n`), request.body]));
+    const reply = await answer(request);
     if (reply.isEndless) return await pour(reply, outgoing);
     outgoing.writeHead(reply.status, { ...reply.headers, 'content-length': reply.body.length });
     outgoing.end(reply.body);

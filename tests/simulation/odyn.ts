@@ -5,6 +5,7 @@
  */
 import { PCRS } from '../attestation/attester.ts';
 import { createSecurityModule, type SecurityModule } from '../attestation/module.ts';
+import { noteEnclaveKeys } from '../secrecy/odyn.ts';
 import { createAttestation } from './odyn/attestation.ts';
 import { createBox, newBoxKey, type Hex, type KeySchedule } from './odyn/box.ts';
 import { createEndpoints } from './odyn/endpoints.ts';
@@ -45,6 +46,7 @@ export async function startOdyn(options: OdynOptions = {}): Promise<Odyn> {
   const wallet = createWallet(options.walletKey);
   const box = createBox(options.keySchedule ?? 'v1.8.0', options.boxKey ?? newBoxKey());
   const faults = createFaults();
+  noteEnclaveKeys(wallet.walletKey, box.boxKey);
   const module = createSecurityModule(options.pcrs ?? PCRS, Date.now);
   const endpoints = createEndpoints(wallet, box, createAttestation(module, wallet, box));
   const { url, calls, close } = await startServer(endpoints, faults, options.port ?? 0);

@@ -1,6 +1,7 @@
 /** A node as the enclave binary: a process of its own with this world's profile built in. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { noteLine } from '../../secrecy/recorder.ts';
 import { builtBinary } from '../binaries.ts';
 import { identify } from '../process-identity.ts';
 import { endProcess } from '../processes.ts';
@@ -37,6 +38,7 @@ export function spawnBinary(path: string, { args = [], env = {}, heard, onSpawn 
   const listening = Promise.withResolvers<number>();
   const onLine = (line: string): void => {
     lines.push(line);
+    noteLine(`a binary, process ${child.pid}`, line);
     heard?.(line);
     const port = /"event":"binary\.listening".*"port":(\d+)/.exec(line)?.[1];
     if (port !== undefined) listening.resolve(Number(port));

@@ -7,13 +7,15 @@ import { createLog, systemClock } from '../../../core/platform/system.ts';
 import { createNode } from '../../../functions/boot.ts';
 import { startServer } from '../../../functions/server.ts';
 import { runTicks } from '../../../functions/ticks.ts';
+import { noteLine } from '../../secrecy/recorder.ts';
 import type { RunningNode, RunOptions } from '../node.ts';
 
-export async function runInProcess({ profile, rpcUrl, odynUrl, port, heard }: RunOptions): Promise<RunningNode> {
+export async function runInProcess({ name, profile, rpcUrl, odynUrl, port, heard }: RunOptions): Promise<RunningNode> {
   const config = parseConfig({ PROFILE: profile, ODYN_URL: odynUrl, RPC_URL: rpcUrl });
   const ending = new AbortController();
   // What a stopped node still says, nobody hears; a process that ended says nothing either.
   const write = (line: string): void => {
+    noteLine(name, line);
     if (!ending.signal.aborted) heard(line);
   };
   const node = createNode(config, write, {

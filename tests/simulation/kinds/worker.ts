@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Readable } from 'node:stream';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 import { parse } from 'smol-toml';
+import { noteLine } from '../../secrecy/recorder.ts';
 import { withoutForeignSignals } from '../processes.ts';
 import type { RunningNode, RunOptions } from '../node.ts';
 
@@ -26,8 +27,10 @@ export async function runWorker(options: RunOptions): Promise<RunningNode> {
         cf: false,
         log: new Log(LogLevel.NONE),
         handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
-          createInterface(stdout).on('line', heard);
-          createInterface(stderr).on('line', heard);
+          for (const stream of [stdout, stderr])
+            createInterface(stream)
+              .on('line', (line) => noteLine(name, line))
+              .on('line', heard);
         },
         bindings: { PROFILE: profile, RPC_URL: rpcUrl, ODYN_URL: odynUrl },
       }),

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { forgetOdyn, noteExchange, noteOdyn } from '../../secrecy/odyn.ts';
 import type { Endpoints } from './endpoints.ts';
 import { OdynFailure } from './failure.ts';
 import type { Fault, FaultQueue } from './faults.ts';
@@ -29,7 +30,9 @@ export async function startServer(endpoints: Endpoints, faults: FaultQueue, port
     });
   });
   await listen(server, port);
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, calls, close: () => close(server) };
+  const { port: taken } = server.address() as AddressInfo;
+  noteOdyn(taken);
+  return { url: `http://127.0.0.1:${taken}`, calls, close: () => close(server).finally(() => forgetOdyn(taken)) };
 }
 
 async function serve(
@@ -46,9 +49,12 @@ async function serve(
   if (endpoint === undefined) return void response.writeHead(404).end();
   if (endpoint.method !== request.method) return void response.writeHead(405).end();
   try {
-    const honest = endpoint.answer(await readBody(request));
-    if (honest instanceof Uint8Array) send(response, 'application/cbor', fault?.kind === 'document' ? fault.bytes(honest) : honest);
-    else send(response, 'application/json', JSON.stringify(fault?.kind === 'answer' ? fault.json(honest) : honest));
+    const body = await readBody(request);
+    const honest = endpoint.answer(body);
+    if (honest instanceof Uint8Array) return send(response, 'application/cbor', fault?.kind === 'document' ? fault.bytes(honest) : honest);
+    const answer = fault?.kind === 'answer' ? fault.json(honest) : honest;
+    noteExchange(path, body, answer);
+    send(response, 'application/json', JSON.stringify(answer));
   } catch (cause) {
     if (!(cause instanceof OdynFailure)) throw cause;
     // The rest of a body that is too large would otherwise be read as the next request.
