@@ -96,7 +96,7 @@ async function runVitest(filters: readonly string[]): Promise<Counts> {
 function runSecrecy(filters: readonly string[]): Counts {
   const { text, leaks, missing } = judge(join(folder, 'watch'));
   console.log(text);
-  if (filters.length === 0) for (const what of missing) console.log(`  the watch is asleep: the whole run had no ${what}`);
+  if (filters.length === 0) for (const what of missing) console.log(`  the watch is asleep: nowhere in the whole run was there ${what}`);
   const failed = leaks.length + (filters.length === 0 ? missing.length : 0);
   return { passed: failed === 0 ? 1 : 0, failed, skipped: 0 };
 }

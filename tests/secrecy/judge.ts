@@ -38,7 +38,7 @@ export function judge(folder: string): Verdict {
         if (!leaks.has(`${what} ${file}`)) leaks.set(`${what} ${file}`, `${what}, first in that of ${stream.source}, ${file}${around}`);
   const missing = [
     ...KINDS_OF_SECRETS.filter((kind) => !told.some(({ what }) => what === kind)),
-    ...(['log', 'answer', 'request'] as const).filter((kind) => searched[kind] === 0),
+    ...(['log', 'answer', 'request'] as const).filter((kind) => searched[kind] === 0).map((kind) => `any ${kind}`),
   ];
   return { leaks: [...leaks.values()], missing, text: textOf(matcher.secrets, searched, [...leaks.values()]) };
 }
