@@ -429,6 +429,10 @@ export const CLIENT_BODY_DEPTH_MAX = 64;
 export const CLIENT_ROUNDS_MAX = 3;
 /** Between two rounds, up to twice as long: clients that fail together do not come back together. */
 export const CLIENT_PAUSE_MS = 200;
+/** One check of a node's enclave; one that takes longer is taken for dead, and the next may start. */
+export const CLIENT_CHECK_MS = 5 * SECOND_MS;
+/** How long a check counts: as long as members believe each other without a new document. */
+export const CLIENT_CHECKED_MS = 10 * MINUTE_MS;
 /** How long a node that failed is tried last. */
 export const CLIENT_FAILED_MS = 30 * SECOND_MS;
 /** Enough for one attempt and a clock that is behind. */

@@ -93,13 +93,13 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   chain: ['base', 'wire', 'crypto', 'chain'],
   ca: ['base', 'wire', 'crypto', 'chain', 'ca'],
   audit: ['base', 'wire', 'crypto', 'audit'],
-  auth: ['base', 'wire', 'crypto', 'chain', 'auth'],
+  auth: ['base', 'wire', 'crypto', 'nitro', 'chain', 'auth'],
   store: ['base', 'wire', 'crypto', 'store'],
   cluster: ['base', 'wire', 'crypto', 'nitro', 'chain', 'auth', 'store', 'cluster'],
   replication: ['base', 'wire', 'crypto', 'chain', 'auth', 'store', 'cluster', 'replication'],
   kms: ['base', 'wire', 'crypto', 'chain', 'ca', 'audit', 'auth', 'store', 'cluster', 'replication'],
   platform: ['base', 'wire', 'chain', 'cluster', 'platform'],
-  client: ['base', 'wire', 'crypto', 'chain', 'ca', 'audit', 'auth', 'cluster', 'client'],
+  client: ['base', 'wire', 'crypto', 'nitro', 'chain', 'ca', 'audit', 'auth', 'cluster', 'client'],
   functions: ['base', 'wire', 'crypto', 'chain', 'ca', 'audit', 'auth', 'store', 'cluster', 'replication', 'kms', 'functions'],
 };
 

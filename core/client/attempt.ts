@@ -173,7 +173,7 @@ const OUTCOMES: Readonly<Record<string, readonly [AttemptOutcome, string]>> = {
 };
 
 /** What the ports could not do. Odyn's own refusals count against the attempt: a registered key may be no key at all. */
-function failureOf(refusal: Refusal): AttemptFailed {
+export function failureOf(refusal: Refusal): AttemptFailed {
   const [outcome, detail] = OUTCOMES[refusal.reason] ?? ['enclave', `this app’s own enclave failed: ${printable(refusal.message)}`];
   return new AttemptFailed(outcome, detail, refusal);
 }

@@ -28,6 +28,7 @@ import type { NetworkProfile } from '../networks.ts';
 import type { Fetch, Random } from '../ports.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { Known, LiveNode } from './directory.ts';
+import type { NodeChecks } from './node-checks.ts';
 
 export interface CertificateOptions {
   /** Its life in seconds, 300 to 7,776,000; default 24 hours. */
@@ -148,11 +149,12 @@ export async function confirmCa(
   ca: string,
   others: readonly LiveNode[],
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  checks?: NodeChecks,
 ): Promise<Wallet> {
   const enough = new AbortController();
   const signal = AbortSignal.any([limits.signal, enough.signal]);
   try {
-    return await Promise.any(others.map((node) => confirmedBy(fetch, ca, node, { ...limits, signal })));
+    return await Promise.any(others.map((node) => confirmedBy(fetch, ca, node, { ...limits, signal }, checks)));
   } catch (error) {
     const mistake = error instanceof AggregateError ? error.errors.find((each) => !isNode(each)) : error;
     if (mistake !== undefined) throw mistake;
@@ -165,14 +167,16 @@ export async function confirmCa(
 async function confirmedBy(
   fetch: Fetch,
   ca: string,
-  { url, wallet }: LiveNode,
+  node: LiveNode,
   limits: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  checks?: NodeChecks,
 ): Promise<Wallet> {
+  await checks?.require(node);
   // A cache in between may hold the other form, or an older bundle.
   const headers = { accept: 'application/pem-certificate-chain', 'cache-control': 'no-cache' };
-  const { status, body } = await fetch({ url: `${url}/ca`, method: 'GET', headers }, { ...limits, bodyBytesMax: CLIENT_BUNDLE_BYTES_MAX });
+  const { status, body } = await fetch({ url: `${node.url}/ca`, method: 'GET', headers }, { ...limits, bodyBytesMax: CLIENT_BUNDLE_BYTES_MAX });
   if (status !== 200 || !(parseUtf8(body) ?? '').includes(ca)) throw new AttemptFailed('unproven', 'serves another CA');
-  return wallet;
+  return node.wallet;
 }
 
 /** Whether it is a node's fault, not this program's. */

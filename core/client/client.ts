@@ -14,6 +14,7 @@ import { createDirectory } from './directory.ts';
 import { AttemptFailed } from './error.ts';
 import { createFailover } from './failover.ts';
 import { createKv } from './kv.ts';
+import { createNodeChecks } from './node-checks.ts';
 import { proveByPlatform, proveBySignature } from './proofs.ts';
 import { Refusal } from '../errors.ts';
 import type { Wallet } from '../identity.ts';
@@ -59,6 +60,8 @@ export interface ClientDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly proof: 'erc8128' | 'platform';
+  /** Whether a node is used only once its enclave has proven itself. */
+  readonly attestNodes: boolean;
 }
 
 export function createKmsClient(dependencies: ClientDependencies): KmsClient {
@@ -66,11 +69,13 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
   const self = rememberSelf(signer, box);
   const directory = createDirectory({ chain, clock, profile, self });
   const failover = createFailover({ clock, random, directory });
+  const checks = dependencies.attestNodes ? createNodeChecks(dependencies) : undefined;
   const prove = dependencies.proof === 'platform' ? proveByPlatform : proveBySignature;
 
   async function ask<T>(request: KmsRequest, choice: Choice, { require, read, onSend }: Purpose<T>): Promise<T> {
     return await failover.ask(choice, async (node, known, signal) => {
       await require?.(known);
+      await checks?.require(node);
       let undo: (() => void) | undefined;
       const sending = () => void (undo = onSend?.());
       const tools = { ...dependencies, prove, chainId: profile.chainId, wallet: known.app.wallet, onSend: sending };
@@ -114,7 +119,7 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
           const isOld = !rightEpochs(known, 'current', profile).some((right) => right === answer['epoch']);
           const signed = readCertificate(answer, order, isOld ? await directory.renewed() : known, profile, clock.nowMs());
           const others = known.nodes.filter(({ wallet, url }) => wallet !== node.wallet && url !== node.url);
-          return { ...signed, node: node.wallet, confirmedBy: await confirmCa(dependencies.fetch, signed.ca, others, limits) };
+          return { ...signed, node: node.wallet, confirmedBy: await confirmCa(dependencies.fetch, signed.ca, others, limits, checks) };
         },
       });
     },

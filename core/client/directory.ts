@@ -14,7 +14,7 @@ import type { Caller } from '../auth/standing.ts';
 import type { Blocks } from '../chain/view.ts';
 import type { NetworkProfile } from '../networks.ts';
 import type { ChainReader, Clock } from '../ports.ts';
-import type { Wallet } from '../identity.ts';
+import type { Hash, Wallet } from '../identity.ts';
 
 /** A live operator, as the registry has it. */
 export interface LiveNode {
@@ -23,6 +23,8 @@ export interface LiveNode {
   readonly url: string;
   /** Lower-case hex of the SPKI DER, without `0x`. */
   readonly teePubkey: string;
+  /** Of the code that its version enrolled, and that KMSRegistry has approved. */
+  readonly measurement: Hash;
 }
 
 /** This app's enclave: its wallet, and its TEE key as lower-case hex of the SPKI DER. */
@@ -111,7 +113,7 @@ function liveNodes(blocks: Blocks, { peerUrls }: NetworkProfile): readonly LiveN
   return blocks.head.operators.flatMap(({ wallet }) => {
     const operator = memberOf(blocks, wallet);
     const url = operator && peerOrigin(operator.instanceUrl, peerUrls);
-    return operator && url !== undefined ? [{ wallet, url, teePubkey: operator.teePubkey }] : [];
+    return operator && url !== undefined ? [{ wallet, url, teePubkey: operator.teePubkey, measurement: operator.measurement }] : [];
   });
 }
 

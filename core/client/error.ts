@@ -38,6 +38,8 @@ export type AttemptOutcome =
   | 'unproven'
   /** The node itself says, signed, that another may do better. */
   | 'refused'
+  /** Its enclave has not proven to be the one that the chain names; it was asked for nothing else. */
+  | 'unattested'
   /** Signed by the node, but not sealed by its registered key, or not to ours. */
   | 'unopenable'
   /** Opens, but does not answer what was asked. */

@@ -154,6 +154,8 @@ function adviceFor(attempts: readonly Attempt[]): string {
   if (all('unreachable', 'timeout', 'redirect')) return 'Check that this app reaches the nodes’ URLs, then ask again.';
   if (all('unproven'))
     return 'GET /ready at a node says whether it serves. Check this machine’s clock, and that it reaches the nodes themselves.';
+  if (all('unattested'))
+    return 'Ask the operators what their enclaves run. Check that the profile’s attestationRoot is the one of this network, and this machine’s clock.';
   if (all('unopenable')) return 'Check that this app’s key schedule is the one of the nodes’ platform.';
   return 'Ask again later; GET /ready at a node says whether it serves.';
 }

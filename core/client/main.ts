@@ -46,6 +46,8 @@ export interface ClientOptions {
   readonly keys: Keys;
   /** How requests are proven; default `erc8128`. The platform's older proof binds no body, and no error is signed. */
   readonly proof?: 'erc8128' | 'platform';
+  /** Default false. True: no node is used whose enclave has not proven, by its hardware, to run what the chain says. */
+  readonly attestNodes?: boolean;
   /** Default: the host's. */
   readonly fetch?: typeof fetch;
 }
@@ -63,9 +65,10 @@ export function keysInMemory(secrets: SecretKeys): Keys {
 /** Asks nothing yet. Throws `bad_argument`. */
 export function createClient(options: ClientOptions): KmsClient {
   if (!isJsonObject(options)) throw new KmsError('bad_argument', 'createClient takes an object of options.');
-  const { profile, chain, keys, proof = 'erc8128', fetch: hostFetch } = options as unknown as ClientOptions;
+  const { profile, chain, keys, proof = 'erc8128', attestNodes = false, fetch: hostFetch } = options as unknown as ClientOptions;
   if (typeof profile?.kmsAppId !== 'bigint') throw new KmsError('bad_argument', 'profile must be what parseProfile returns.');
   if (!isJsonObject(keys)) throw new KmsError('bad_argument', 'keys must be what odyn or keysInMemory returns.');
+  if (typeof attestNodes !== 'boolean') throw new KmsError('bad_argument', 'attestNodes must be true or false.');
   if (proof === 'platform' && profile.platformProof === 'refuse')
     throw new KmsError('bad_argument', 'The nodes of this profile take no platform proof: leave proof out.');
   const odynUrl = 'odynUrl' in keys ? keys.odynUrl : '';
@@ -73,7 +76,7 @@ export function createClient(options: ClientOptions): KmsClient {
   const fetch = createFetch({ profile, odynUrl, rpcUrl }, hostFetch ?? globalThis.fetch.bind(globalThis));
   const { signer, box } = 'odynUrl' in keys ? createOdyn(keys.odynUrl, fetch) : keys;
   const reader = typeof chain === 'string' ? createRpc(chain, fetch) : guarded(chain);
-  return createKmsClient({ profile, chain: reader, signer, box, fetch, clock: systemClock, random: systemRandom, proof });
+  return createKmsClient({ profile, chain: reader, signer, box, fetch, clock: systemClock, random: systemRandom, proof, attestNodes });
 }
 
 function origin(what: string, url: string): string {

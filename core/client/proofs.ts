@@ -48,7 +48,10 @@ export interface ProverDependencies {
   readonly fetch: Fetch;
 }
 
-export type Prove = (dependencies: ProverDependencies, node: LiveNode, request: Unproven, limits: ProofLimits) => Promise<Proven>;
+/** What a proof is made for. */
+export type Recipient = Pick<LiveNode, 'wallet' | 'url'>;
+
+export type Prove = (dependencies: ProverDependencies, node: Recipient, request: Unproven, limits: ProofLimits) => Promise<Proven>;
 
 export interface ProofLimits {
   readonly timeoutMs: number;
@@ -120,7 +123,7 @@ function platformAnswerComplaint({ status, headers }: OutboundAnswer, ours: stri
   return recoverWallet(appResponseText(ours, node), signature) === node ? undefined : 'is not signed by this node for this request';
 }
 
-async function fetchNonce(fetch: Fetch, node: LiveNode, limits: ProofLimits): Promise<string> {
+async function fetchNonce(fetch: Fetch, node: Recipient, limits: ProofLimits): Promise<string> {
   const answer = await fetch({ url: `${node.url}/nonce`, method: 'GET' }, { ...limits, bodyBytesMax: CLIENT_NONCE_ANSWER_BYTES_MAX });
   const nonce = answer.status === 200 ? parseJsonObject(parseUtf8(answer.body) ?? '')?.['nonce'] : undefined;
   const isNonce = typeof nonce === 'string' && nonce.length <= PROOF_HEADER_CHARS_MAX && /^[\x21-\x7e]+$/.test(nonce);

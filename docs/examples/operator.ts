@@ -35,7 +35,7 @@ const prover = {
 async function ask(path: string): Promise<Record<string, unknown>> {
   const request = { method: 'GET', url: `${url}${path}`, body: undefined } as const;
   const signal = AbortSignal.timeout(30_000);
-  const { headers, complaint } = await proveBySignature(prover, { wallet: node!, url, teePubkey: '' }, request, {
+  const { headers, complaint } = await proveBySignature(prover, { wallet: node!, url }, request, {
     timeoutMs: 30_000,
     signal,
   });

@@ -11,6 +11,7 @@ import { Refusal } from '../../../core/errors.ts';
 import { base64, parseBase64, utf8 } from '../../../core/wire/bytes.ts';
 import { createRandom, profile, signerNamed } from '../fakes.ts';
 import { createTestCa, subject } from '../ca/fixtures.ts';
+import { MEASUREMENT } from '../../attestation/attester.ts';
 import type { Known, LiveNode } from '../../../core/client/directory.ts';
 import type { Fetch } from '../../../core/ports.ts';
 import type { JsonObject } from '../../../core/wire/json.ts';
@@ -157,6 +158,7 @@ describe('a CA', () => {
     wallet: signerNamed(name).wallet,
     url: `https://${name}.example`,
     teePubkey: '',
+    measurement: MEASUREMENT,
   }));
   const served = (answers: Readonly<Record<string, string | Error>>): Fetch => {
     return ({ url }) => {

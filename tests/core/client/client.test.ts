@@ -432,7 +432,7 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
     ...(['odyn_unavailable', 'chain_unavailable', 'internal'] as const),
     // Of one operation, these stand inside a sealed answer (`kv.test.ts`).
     ...(['key_not_found', 'version_conflict', 'quota_exceeded', 'tombstones_full', 'store_full', 'answer_too_large'] as const),
-    ...(['clock_unusable', 'data_catching_up'] as const),
+    ...(['clock_unusable', 'data_catching_up', 'attestation_nonce_malformed'] as const),
     ...([
       'url_refused_outbound',
       'address_refused_outbound',
@@ -444,7 +444,7 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
   ],
   /** Said to peers only. */
   peer: [
-    ...(['peer_not_member', 'peer_proof_refused', 'peer_unreachable', 'peer_answer_odd', 'session_unknown'] as const),
+    ...(['peer_not_member', 'peer_proof_refused', 'peer_not_attested', 'peer_unreachable', 'peer_answer_odd', 'session_unknown'] as const),
     ...([
       'frame_malformed',
       'frame_unauthentic',

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { KmsError } from '../../../core/client/error.ts';
 import { CLIENT_READING_MS, CLIENT_VIEW_MS } from '../../../core/limits.ts';
 import { callerAnswer, operatorAnswer, profile, signerNamed } from '../fakes.ts';
+import { MEASUREMENT } from '../../attestation/attester.ts';
 import { createStubCluster } from './stubs.ts';
 import type { KmsClient } from '../../../core/client/client.ts';
 import type { CallerAnswer } from '../fakes.ts';
@@ -27,8 +28,13 @@ const changeApp = (change: Partial<CallerAnswer>) => {
 };
 
 describe('the nodes', () => {
-  it('are the live operators, with the URL, wallet and key of the registry', async () => {
-    const expected = cluster.nodes.map(({ signer, url, teePubkey }) => ({ wallet: signer.wallet, url, teePubkey }));
+  it('are the live operators, with the URL, wallet, key and measurement of the registry', async () => {
+    const expected = cluster.nodes.map(({ signer, url, teePubkey }) => ({
+      wallet: signer.wallet,
+      url,
+      teePubkey,
+      measurement: MEASUREMENT,
+    }));
     expect(await client.nodes()).toEqual(expected);
   });
 

@@ -7,10 +7,11 @@ import { createKmsClient } from '../../../core/client/client.ts';
 import { createKeys } from '../../../core/client/keys.ts';
 import { contentDigestOf } from '../../../core/crypto/digest.ts';
 import { parseSignature, recoverWallet } from '../../../core/crypto/wallet.ts';
-import { hex, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
+import { hex, parseHex, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../../../core/wire/envelope.ts';
 import { encodeResponseInput, encodeSignature, responseBase } from '../../../core/wire/httpsig.ts';
 import { appResponseText } from '../../../core/wire/pop.ts';
+import { createTestAttester } from '../../attestation/attester.ts';
 import {
   callerAnswer,
   createClock,
@@ -27,6 +28,7 @@ import type { ClientDependencies, KmsClient } from '../../../core/client/client.
 import type { EnclaveKeys } from '../../../core/client/keys.ts';
 import type { Json } from '../../../core/wire/json.ts';
 import type { OutboundAnswer, OutboundLimits, OutboundRequest } from '../../../core/ports.ts';
+import type { TestAttester } from '../../attestation/attester.ts';
 import type { LocalSigner, StubChain, VirtualClock } from '../fakes.ts';
 
 export interface StubNode {
@@ -35,9 +37,14 @@ export interface StubNode {
   readonly signer: LocalSigner;
   readonly keys: EnclaveKeys;
   readonly teePubkey: string;
-  /** Requests that arrived, `/nonce` aside. */
+  /** Its enclave's hardware. */
+  readonly attester: TestAttester;
+  /** Requests that arrived, `/nonce` and `/attestation` aside. */
   readonly asked: OutboundRequest[];
   bend: Bend;
+  /** What it answers to a challenge, and how often it was asked. */
+  attest: (nonce: Uint8Array, limits: OutboundLimits) => Promise<OutboundAnswer>;
+  attested: number;
 }
 
 /** What a node, or a host before it, sends instead of the honest answer. */
@@ -79,7 +86,7 @@ export async function createStubCluster(): Promise<StubCluster> {
   const app = signerNamed('app');
   const appKeys = keysNamed('app');
   const appTee = await appKeys.box.publicKey();
-  const nodes = await Promise.all(['one', 'two', 'three'].map((name, index) => createNode(name, index + 1)));
+  const nodes = await Promise.all(['one', 'two', 'three'].map((name, index) => createNode(name, index + 1, clock)));
   chain.operators = nodes.map((node, index) => ({
     ...operatorAnswer(node.signer.wallet, index + 1, node.url),
     teePubkey: `0x${node.teePubkey}` as const,
@@ -96,10 +103,16 @@ export async function createStubCluster(): Promise<StubCluster> {
     clock,
     random: createRandom('client'),
     proof: 'erc8128',
+    attestNodes: false,
     fetch: async (request, limits) => {
       const node = nodes.find(({ url }) => request.url.startsWith(`${url}/`));
       if (!node) throw new Error(`nobody listens at ${request.url}`);
       if (request.url.endsWith('/nonce')) return plain(200, { nonce: 'YSBub25jZQ==' });
+      const { pathname, searchParams } = new URL(request.url);
+      if (pathname === '/attestation') {
+        node.attested += 1;
+        return await node.attest(parseHex(searchParams.get('nonce') ?? '') ?? new Uint8Array(0), limits);
+      }
       node.asked.push(request);
       return await node.bend({ request, limits, honest: (changes) => answerHonestly(node, request, appTee, clock, changes) });
     },
@@ -108,11 +121,18 @@ export async function createStubCluster(): Promise<StubCluster> {
   return { clock, chain, app, appKeys, nodes: nodes as unknown as StubCluster['nodes'], client };
 }
 
-async function createNode(name: string, id: number): Promise<StubNode> {
+async function createNode(name: string, id: number, clock: VirtualClock): Promise<StubNode> {
   const keys = keysNamed(name);
   const teePubkey = hex(await keys.box.publicKey());
   const url = `https://node-${id}.nova.example`;
-  return { name, url, signer: signerNamed(name), keys, teePubkey, asked: [], bend: ({ honest }) => honest() };
+  const signer = signerNamed(name);
+  const attester = createTestAttester(signer.wallet, teePubkey, clock);
+  const attest = async (nonce: Uint8Array) => document(await attester.document({ nonce, publicKey: 'tee' }));
+  return { name, url, signer, keys, teePubkey, attester, asked: [], bend: ({ honest }) => honest(), attest, attested: 0 };
+}
+
+export function document(body: Uint8Array, status = 200): OutboundAnswer {
+  return { status, headers: new Headers(), body };
 }
 
 async function answerHonestly(
