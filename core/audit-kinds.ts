@@ -4,6 +4,7 @@
  */
 import type { Epoch, Hash, Wallet } from './identity.ts';
 import type { Reason } from './errors.ts';
+import type { Motion } from './wire/pop.ts';
 
 /** Told with the first of a period, and once more with how many followed: whoever brings them about floods nothing. */
 export interface Counted {
@@ -27,6 +28,13 @@ export interface AuditFields {
   serving: { readonly epoch: Epoch; readonly block: number };
   waiting: { readonly reason: Reason; readonly block: number | null };
   endorsed: { readonly epoch: Epoch; readonly secret_hash: Hash; readonly valid_until_block: number };
+  /** For the account that registered the node. */
+  vote_signed: {
+    readonly purpose: Motion['purpose'];
+    readonly subject: string;
+    readonly valid_until_block: number;
+    readonly registrant: Wallet;
+  };
   secret_installed: {
     readonly epoch: Epoch;
     readonly secret_hash: Hash;

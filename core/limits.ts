@@ -101,6 +101,8 @@ export const REQUEST_URL_CHARS_MAX = 4 * KIB;
 export const DERIVE_BODY_BYTES_MAX = 16 * KIB;
 /** A CSR of the largest size, as base64 in JSON, as hex. */
 export const SIGN_CERT_BODY_BYTES_MAX = 64 * KIB;
+/** A vote: the longest number of a change has 78 digits. */
+export const VOTE_BODY_BYTES_MAX = KIB;
 /** Bodies that are being read or worked on: what one app, or all together, can make a node hold. A node that is killed forgets its secret. */
 export const BODIES_PER_WALLET_BYTES_MAX = 16 * MIB;
 export const BODIES_TOTAL_BYTES_MAX = 64 * MIB;
@@ -331,7 +333,7 @@ export const CANDIDATES_PER_EPOCH_MAX = 16;
 export const OFFERS_PER_SIGNER_MAX = 4;
 /** Each new signature costs a recovery; the rest of a message waits for the next. */
 export const NEW_SIGNATURES_PER_MESSAGE_MAX = 64;
-/** An endorsement is valid for this many blocks from its proposer's head. */
+/** An endorsement is valid for this many blocks from its proposer's head, and a vote for no more: one that was never relayed dies soon. */
 export const ENDORSEMENT_LIFE_BLOCKS = 600;
 /** An endorsement that expires sooner than this is not worth relaying. */
 export const ENDORSEMENT_MARGIN_BLOCKS = 10;

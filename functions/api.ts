@@ -15,12 +15,13 @@ import { DATA_PATH } from './data-requests.ts';
 import { derive } from './derive.ts';
 import { metrics } from './metrics.ts';
 import { operatorStatus } from './operator-status.ts';
-import { forOperators } from './operators.ts';
+import { forOperators, forRegistrants } from './operators.ts';
 import { health, index, nodes, nonce, ready, status } from './public.ts';
 import { refusalReply } from './reply.ts';
 import { sealed } from './sealed.ts';
 import { sync } from './sync.ts';
 import { createAdmit } from './visitors.ts';
+import { vote } from './votes.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Random } from '../core/ports.ts';
 import type { Refuse } from './reply.ts';
@@ -53,6 +54,7 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/audit': { GET: forOperators(kms, auditPage) },
     '/audit/head': { GET: forOperators(kms, auditHead) },
     '/operator/status': { GET: forOperators(kms, operatorStatus) },
+    '/operator/vote': { POST: forRegistrants(kms, vote) },
     '/sync': { POST: sync(kms) },
   };
 }

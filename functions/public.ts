@@ -34,6 +34,7 @@ export function index(kms: Kms): Response {
       'GET /audit',
       'GET /audit/head',
       'GET /operator/status',
+      'POST /operator/vote',
       'POST /sync',
     ],
   });

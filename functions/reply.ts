@@ -87,7 +87,7 @@ const table = {
   awaiting_proposal: unready('An epoch is open; its proposer has not offered a secret yet.'),
   collecting_endorsements: unready('A secret is proposed; a majority of operators has not endorsed it yet.'),
   awaiting_activation: unready('A majority has endorsed; the activation is not confirmed on chain yet.'),
-  not_eligible: unready('This node’s version is deprecated, so no peer hands it a secret.'),
+  not_eligible: unready('This node’s version is deprecated: no peer hands it a secret, and of votes it signs vetoes alone.'),
   fetching_secret: unready('The node waits for a peer to hand over the cluster’s secret.'),
   cluster_reset: unready('The cluster was reset and waits for its owner to open a new epoch.'),
 
@@ -137,7 +137,7 @@ const table = {
   ),
   request_malformed: badRequest('The decrypted request is not a JSON object.'),
   field_unknown: badRequest(
-    'The request has a field that this endpoint does not know. derive takes path, context, length and epoch; sign_cert takes csr and either ttl_seconds or validity_days; of data, PUT takes key, value, ttl_ms, if_version, min_replicas and when_full, DELETE takes key, if_version and min_replicas, and the query of GET takes prefix, limit and cursor; batch takes operations and min_replicas, and an operation takes op and what PUT, DELETE or GET take, but for min_replicas; the query of /audit takes from and limit.',
+    'The request has a field that this endpoint does not know. derive takes path, context, length and epoch; sign_cert takes csr and either ttl_seconds or validity_days; of data, PUT takes key, value, ttl_ms, if_version, min_replicas and when_full, DELETE takes key, if_version and min_replicas, and the query of GET takes prefix, limit and cursor; batch takes operations and min_replicas, and an operation takes op and what PUT, DELETE or GET take, but for min_replicas; the query of /audit takes from and limit; a vote takes purpose, subject and valid_until_block.',
   ),
   path_malformed: badRequest("'path' must be a text of 1 to 256 bytes of UTF-8 without control characters"),
   context_malformed: badRequest("'context' must be a text of at most 256 bytes of UTF-8 without control characters"),
@@ -180,6 +180,11 @@ const table = {
   from_malformed: badRequest("'from' must be the number of a record, 1 or more"),
   cursor_malformed: badRequest("'cursor' is none that was given to this app for this prefix. List again from the start."),
   operations_malformed: badRequest("'operations' must be a list of 1 to 256 objects, each with an 'op' that is put, get, delete or list"),
+  purpose_malformed: badRequest("'purpose' must be veto, rotate or remove_measurement"),
+  subject_malformed: badRequest(
+    "'subject' must be, of a veto, the number of the change as a text of decimal digits; of a rotation, the number of the epoch that it opens; of a removal, the measurement as 0x and 64 hex digits",
+  ),
+  valid_until_malformed: badRequest("'valid_until_block' must be the number of a block after this node’s head, 600 after it at most"),
   attestation_nonce_malformed: badRequest("'nonce' must be 16 to 64 bytes as lower-case hex, named once and beside nothing else"),
   answer_too_large: tooLarge('The answer to this batch is full. Ask for the rest in another.'),
   quota_exceeded: full(

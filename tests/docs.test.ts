@@ -266,6 +266,8 @@ describe('R-9 the protocol', () => {
       ['14. Audit', `1 to ${grouped(limits.AUDIT_PAGE_RECORDS_MAX)}>`],
       ['14. Audit', `at most ${limits.AUDIT_PAGE_BYTES_MAX / 1_048_576} MiB of them`],
       ['14. Audit', `believed for ${seconds(limits.OWNER_CACHE_MS)}`],
+      ['14. Audit', `at most ${limits.VOTE_BODY_BYTES_MAX / 1_024} KiB, its digest signed`],
+      ['14. Audit', `from 1 to ${limits.ENDORSEMENT_LIFE_BLOCKS} blocks after`],
       ['14. Audit', `${limits.OPERATOR_REQUESTS_PER_SECOND}/s, burst ${limits.OPERATOR_REQUESTS_BURST}`],
     ];
     const flat = (text: string) => text.replaceAll(/\s+/g, ' ');
@@ -473,6 +475,13 @@ describe('the programs of the documents', () => {
     await expect(
       node(['docs/examples/operator.ts', url, 'audit', seen.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))]),
     ).rejects.toThrow('the trail is broken at');
+  });
+
+  it('have a node sign a vote', async () => {
+    const url = world.members[0]?.url ?? '';
+    const block = String((await world.chain.head()).number + 100n);
+    expect(await node(['docs/examples/operator.ts', url, 'vote', 'veto', '4', block])).toContain(`:4:${block}",`);
+    expect(await node(['docs/examples/operator.ts', url, 'vote', 'rotate', '1', block])).toContain(`:1:${block}",`);
   });
 });
 

@@ -441,8 +441,14 @@ const rules: readonly Rule[] = [
   },
   {
     name: 'S-M1 puts every route of operators on their road',
-    complaints: noLine(/'\/(?:audit|operator)[^']*': \{(?! GET: forOperators\(kms, \w+\) \})/, ({ path }) => path === 'functions/api.ts'),
-    planted: [plant('functions/api.ts', "    '/audit': { GET: (request) => auditPage(kms, request) },")],
+    complaints: noLine(
+      /'\/(?:audit|operator)[^']*': \{(?! (?:GET: forOperators|POST: forRegistrants)\(kms, \w+\) \})/,
+      ({ path }) => path === 'functions/api.ts',
+    ),
+    planted: [
+      plant('functions/api.ts', "    '/audit': { GET: (request) => auditPage(kms, request) },"),
+      plant('functions/api.ts', "    '/operator/vote': { POST: forOperators(kms, vote) },"),
+    ],
   },
   {
     name: 'U-4 reads no header that a proxy writes',

@@ -51,6 +51,26 @@ contract SignedTextTest {
         );
     }
 
+    /// The node's own tests read the same file.
+    function test_textsAreTheVectorsOfTheNode() public view {
+        string memory json = vm.readFile("../tests/vectors/votes.json");
+        vm.assertEq(block.chainid, vm.parseJsonUint(json, ".chain_id"));
+        vm.assertEq(vm.toLowercase(vm.toString(address(texts))), vm.parseJsonString(json, ".registry"));
+        _assertVector(
+            json,
+            ".endorse",
+            texts.endorse(
+                vm.parseJsonUint(json, ".texts.endorse.epoch"),
+                bytes32(vm.parseJsonUint(json, ".texts.endorse.secret_hash")),
+                _until(json, ".endorse")
+            )
+        );
+        _assertVector(json, ".veto", texts.veto(_subject(json, ".veto"), _until(json, ".veto")));
+        _assertVector(json, ".rotate", texts.rotate(_subject(json, ".rotate"), _until(json, ".rotate")));
+        string memory removal = ".remove_measurement";
+        _assertVector(json, removal, texts.removeMeasurement(bytes32(_subject(json, removal)), _until(json, removal)));
+    }
+
     /// Signed by viem with the key 0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d.
     function test_signatureOfAnotherLibraryIsRecovered() public view {
         string memory text = texts.endorse(0, HASH, 123456);
@@ -75,6 +95,18 @@ contract SignedTextTest {
     function testFuzz_otherLengthsAreNobodys(bytes calldata signature) public view {
         vm.assume(signature.length != 65);
         vm.assertEq(texts.signerOf("text", signature), address(0));
+    }
+
+    function _subject(string memory json, string memory name) private pure returns (uint256) {
+        return vm.parseJsonUint(json, string.concat(".texts", name, ".subject"));
+    }
+
+    function _until(string memory json, string memory name) private pure returns (uint64) {
+        return uint64(vm.parseJsonUint(json, string.concat(".texts", name, ".valid_until_block")));
+    }
+
+    function _assertVector(string memory json, string memory name, string memory text) private pure {
+        vm.assertEq(text, vm.parseJsonString(json, string.concat(".texts", name, ".text")), name);
     }
 
     function _digest(string memory text) private pure returns (bytes32) {

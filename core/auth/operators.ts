@@ -1,11 +1,12 @@
 /**
  * Who may look into a node (`docs/protocol.md` clause 14.4): the account that registered it, and the owner of `KMSRegistry`, both at the
- * head. Asked of nodes that do not serve, too; without a usable view of the chain nobody is anybody.
+ * head; and who may have it vote: the first alone. Asked of nodes that do not serve, too; without a usable view of the chain nobody is anybody.
  */
 import { Refusal } from '../errors.ts';
 import { OWNER_CACHE_MS, RPC_MS_MAX } from '../limits.ts';
 import { decodeOwner, encodeOwner } from '../chain/registry.ts';
 import { operatorOf, readWithRetry } from '../chain/view.ts';
+import type { ClusterView } from '../chain/registry.ts';
 import type { ChainView } from '../chain/view.ts';
 import type { Wallet } from '../identity.ts';
 import type { NetworkProfile } from '../networks.ts';
@@ -14,6 +15,8 @@ import type { ChainReader, Clock } from '../ports.ts';
 export interface Operators {
   /** Throws `operator_unknown`, the reason for which the chain is unusable, `chain_unavailable` or `rate_limited`. */
   authorize(wallet: Wallet): Promise<void>;
+  /** Not the owner, whom votes are there to hold back. Throws `operator_unknown`, or the reason for which the chain is unusable. */
+  authorizeRegistrant(wallet: Wallet): void;
 }
 
 export interface OperatorsDependencies {
@@ -46,13 +49,20 @@ export function createOperators({ self, chain, view, clock, profile }: Operators
     }
   }
 
+  function usableHead(): ClusterView {
+    const state = view.state();
+    if (state.kind !== 'fresh') throw new Refusal(state.reason, state.detail);
+    return state.blocks.head;
+  }
+
   return {
     async authorize(wallet) {
-      const state = view.state();
-      if (state.kind !== 'fresh') throw new Refusal(state.reason, state.detail);
-      const { head } = state.blocks;
+      const head = usableHead();
       if (operatorOf(head, self)?.registrant === wallet) return;
       if ((await ownerAt(head.blockNumber)) !== wallet) throw new Refusal('operator_unknown', wallet);
+    },
+    authorizeRegistrant(wallet) {
+      if (operatorOf(usableHead(), self)?.registrant !== wallet) throw new Refusal('operator_unknown', wallet);
     },
   };
 }

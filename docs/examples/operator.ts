@@ -2,6 +2,7 @@
  * Asks a node as one of its operators: PRIVATE_KEY is that of the account that registered it, or of the owner of KMSRegistry. Who the node
  * is stands on the chain, and only what its wallet signed for this very request is believed.
  * `RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts https://node-1.kms.example.com status`
+ * `… vote veto 4 <block>` has the node sign a vote until that block, for the first of the two alone (`rotate <epoch>`, `remove_measurement <0x…>`).
  * `… audit` prints the records of its trail and says whether it is whole; `… audit <seq>:<hash>` what came after that.
  */
 import { createPublicClient, http } from 'viem';
@@ -13,10 +14,12 @@ import { parseWallet } from '../../core/identity.ts';
 import { systemClock as clock, systemRandom as random } from '../../core/platform/system.ts';
 
 const { RPC_URL, KMS_REGISTRY, PRIVATE_KEY } = process.env;
-const [nodeUrl, command, seen] = process.argv.slice(2);
-const isCommand = command === 'status' || command === 'audit';
+const [nodeUrl, command, seen, subject, block] = process.argv.slice(2);
+const isCommand = command === 'status' || command === 'audit' || (command === 'vote' && block !== undefined);
 if (!RPC_URL || !KMS_REGISTRY || !PRIVATE_KEY || !nodeUrl || !isCommand)
-  throw new Error('RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts <node URL> status|audit [<seq>:<hash>]');
+  throw new Error(
+    'RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts <node URL> status | audit [<seq>:<hash>] | vote <purpose> <subject> <block>',
+  );
 
 const account = privateKeyToAccount(PRIVATE_KEY as `0x${string}`);
 const reader = createPublicClient({ transport: http(RPC_URL) });
@@ -32,14 +35,15 @@ const prover = {
   fetch: () => Promise.reject(new Error('a request signature needs no call before it')),
 };
 
-async function ask(path: string): Promise<Record<string, unknown>> {
-  const request = { method: 'GET', url: `${url}${path}`, body: undefined } as const;
+async function ask(path: string, asked?: object): Promise<Record<string, unknown>> {
+  const content = asked && new TextEncoder().encode(JSON.stringify(asked));
+  const request = { method: asked ? 'POST' : 'GET', url: `${url}${path}`, body: content } as const;
   const signal = AbortSignal.timeout(30_000);
   const { headers, complaint } = await proveBySignature(prover, { wallet: node!, url }, request, {
     timeoutMs: 30_000,
     signal,
   });
-  const response = await fetch(request.url, { headers, signal, redirect: 'error' });
+  const response = await fetch(request.url, { method: request.method, headers, signal, redirect: 'error', body: content ?? null });
   const body = new Uint8Array(await response.arrayBuffer());
   const fault = complaint({ status: response.status, headers: response.headers, body });
   const text = new TextDecoder().decode(body);
@@ -48,7 +52,10 @@ async function ask(path: string): Promise<Record<string, unknown>> {
 }
 
 if (command === 'status') console.log(JSON.stringify(await ask('/operator/status'), null, 2));
-else {
+else if (command === 'vote') {
+  const vote = { purpose: seen, subject: seen === 'rotate' ? Number(subject) : subject, valid_until_block: Number(block) };
+  console.log(JSON.stringify(await ask('/operator/vote', vote), null, 2));
+} else {
   const [seq, hash = ''] = seen?.split(':') ?? [];
   const after = seq === undefined ? undefined : { seq: Number(seq), hash };
   const head = await ask('/audit/head');

@@ -1,20 +1,20 @@
 /** The road of operators in process: who gets an answer, that it is signed, and that nothing in it is anybody's secret. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createApi } from '../../functions/api.ts';
-import { contentDigestOf } from '../../core/crypto/digest.ts';
 import { parseSignature, recoverWallet } from '../../core/crypto/wallet.ts';
 import { Refusal } from '../../core/errors.ts';
 import { ADDRESS_PROOF_REQUESTS, ADDRESS_REQUESTS_BURST, AUDIT_PERIOD_MS, OPERATOR_REQUESTS_BURST } from '../../core/limits.ts';
 import { verifyTrail } from '../../core/audit/verify.ts';
 import { parseBlock } from '../../core/wire/address.ts';
 import { base64, hex, utf8 } from '../../core/wire/bytes.ts';
-import { parseResponseInput, parseSignatureMember, responseBase } from '../../core/wire/httpsig.ts';
 import { appProofText } from '../../core/wire/pop.ts';
 import { profile, signerNamed } from '../core/fakes.ts';
 import { csrOf, ecSigning } from '../core/ca/fixtures.ts';
 import { createDataWorld } from './data-world.ts';
+import { exchanged } from './signed-answer.ts';
 import type { AppId } from '../../core/identity.ts';
 import type { DataWorld, TestApp } from './data-world.ts';
+import type { Body } from './signed-answer.ts';
 
 const operatorNamed = (name: string): TestApp => ({ signer: signerNamed(name), appId: 0n as AppId });
 const registrant = operatorNamed('the registrant');
@@ -34,21 +34,7 @@ beforeEach(async () => {
   await world.cluster.round();
 });
 
-type Body = Readonly<Record<string, unknown>>;
-
-async function sent(request: Request): Promise<{ status: number; body: Body; signer: string | undefined; text: string }> {
-  const ours = /^eth=(:.+:)$/.exec(request.headers.get('signature') ?? '')?.[1] ?? '';
-  const response = await world.send(request);
-  const text = await response.text();
-  const [input, signature] = [
-    parseResponseInput(response.headers.get('signature-input') ?? ''),
-    parseSignatureMember(response.headers.get('signature') ?? ''),
-  ];
-  const digest = contentDigestOf(utf8(text));
-  const isSigned = input && signature && response.headers.get('content-digest') === digest;
-  const signer = isSigned ? recoverWallet(responseBase(response.status, digest, ours, input.text), signature) : undefined;
-  return { status: response.status, body: JSON.parse(text) as Body, signer, text };
-}
+const sent = (request: Request) => exchanged(world.send, request);
 
 async function asks(who: TestApp, path: string) {
   // Below their rate.

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createOperators } from '../../../core/auth/operators.ts';
 import { createChainView, usableBlocks } from '../../../core/chain/view.ts';
 import { OWNER_CACHE_MS, RPC_MS_MAX } from '../../../core/limits.ts';
-import { createClock, createStubChain, operatorAnswer, profile, reasonOfAsync, signerNamed } from '../fakes.ts';
+import { createClock, createStubChain, operatorAnswer, profile, reasonOf, reasonOfAsync, signerNamed } from '../fakes.ts';
 import type { Operators } from '../../../core/auth/operators.ts';
 import type { ChainView } from '../../../core/chain/view.ts';
 import type { Wallet } from '../../../core/identity.ts';
@@ -65,6 +65,32 @@ describe('S-M1 an operator', () => {
     chain.mine();
     await view.refresh();
     expect([await judged(registrant), await judged(owner)]).toEqual(['operator_unknown', 'none']);
+  });
+});
+
+describe('S-M6 X-13 who may have a node vote', () => {
+  const judgedForVotes = (wallet: Wallet) => reasonOf(() => operators.authorizeRegistrant(wallet));
+
+  it('is who registered it, on a node that is not live, too', async () => {
+    expect(judgedForVotes(registrant)).toBe('none');
+    chain.operators = chain.operators.map((each) => ({ ...each, live: false, eligible: false, instanceStatus: 1 }));
+    chain.mine();
+    await view.refresh();
+    expect(judgedForVotes(registrant)).toBe('none');
+  });
+
+  it('is not the owner of the registry, who may look into it', async () => {
+    expect([await judged(owner), judgedForVotes(owner)]).toEqual(['none', 'operator_unknown']);
+    expect([peersRegistrant, peer, self, stranger].map(judgedForVotes)).toEqual(Array(4).fill('operator_unknown'));
+  });
+
+  it('is nobody while nobody has registered it, or the chain cannot be used', async () => {
+    clock.advance(profile.headAgeMaxMs + 1);
+    expect([registrant, owner].map(judgedForVotes)).toEqual(['chain_stale', 'chain_stale']);
+    chain.operators = chain.operators.slice(1);
+    chain.mine();
+    await view.refresh();
+    expect([registrant, owner].map(judgedForVotes)).toEqual(['operator_unknown', 'operator_unknown']);
   });
 });
 
