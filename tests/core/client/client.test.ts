@@ -426,7 +426,7 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
     ...(['genesis_not_open', 'awaiting_proposal', 'collecting_endorsements', 'awaiting_activation', 'not_eligible'] as const),
     ...(['fetching_secret', 'cluster_reset'] as const),
     ...(['instance_unknown', 'instance_not_active', 'instance_not_verified', 'app_not_active', 'version_not_allowed'] as const),
-    ...(['operator_unknown', 'from_malformed'] as const),
+    ...(['operator_unknown', 'from_malformed', 'purpose_malformed', 'subject_malformed', 'valid_until_malformed'] as const),
     ...(['envelope_sender_mismatch', 'envelope_replayed', 'envelope_unopenable', 'epoch_unknown', 'epoch_retired'] as const),
     ...(['validity_beyond_ca', 'rate_limited', 'busy', 'replay_memory_full', 'deadline_exceeded'] as const),
     ...(['odyn_unavailable', 'chain_unavailable', 'internal'] as const),
