@@ -52,6 +52,8 @@ export interface AuditFields {
   handover_refused: Counted & { readonly peer: Wallet };
   /** A member's enclave did not prove to be what the chain says of it. */
   attestation_refused: Counted & { readonly peer: Wallet; readonly fault: string };
+  /** An app's enclave did not prove to be what the registry says of its instance. */
+  caller_unattested: Counted & { readonly wallet: Wallet; readonly instance_id: string; readonly fault: string };
   certificate_issued: {
     readonly app_id: string;
     readonly instance_id: string;

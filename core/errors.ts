@@ -95,6 +95,8 @@ export type RequestReason =
   | 'subject_malformed'
   | 'valid_until_malformed'
   | 'attestation_nonce_malformed'
+  | 'attestation_required'
+  | 'attestation_refused'
   | 'answer_too_large'
   | 'quota_exceeded'
   | 'tombstones_full'

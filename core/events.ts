@@ -27,6 +27,7 @@ export interface EventFields {
   'peer.unreachable': { peer: Wallet; reason: Reason; detail: string };
   'session.opened': { peer: Wallet; role: 'initiator' | 'responder'; measurement: Hash };
   'attestation.refused': { peer: Wallet; fault: string; detail: string };
+  'caller.unattested': { wallet: Wallet; instanceId: string; fault: string; measurement: Hash };
   'candidate.generated': { epoch: Epoch; hash: Hash };
   'candidate.fetched': { epoch: Epoch; hash: Hash; peer: Wallet };
   'candidate.endorsed': { epoch: Epoch; hash: Hash; validUntilBlock: number };
@@ -73,6 +74,7 @@ export const EVENT_LEVELS = {
   'peer.unreachable': 'warn',
   'session.opened': 'info',
   'attestation.refused': 'warn',
+  'caller.unattested': 'warn',
   'candidate.generated': 'info',
   'candidate.fetched': 'info',
   'candidate.endorsed': 'info',

@@ -3,6 +3,7 @@
  * process without seeing each other.
  */
 import { audited, createAudit } from './audit/audit.ts';
+import { createCallerAttestations } from './auth/attested.ts';
 import { createAuthorizer } from './auth/caller.ts';
 import { createBudget } from './auth/budget.ts';
 import { createNonces } from './auth/nonces.ts';
@@ -30,6 +31,7 @@ import * as limits from './limits.ts';
 import { createStore } from './store/store.ts';
 import { hex } from './wire/bytes.ts';
 import type { Audit } from './audit/audit.ts';
+import type { CallerAttestations } from './auth/attested.ts';
 import type { Authorizer } from './auth/caller.ts';
 import type { Budget } from './auth/budget.ts';
 import type { Nonces } from './auth/nonces.ts';
@@ -80,6 +82,7 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly ca: Ca;
   readonly nonces: Nonces;
   readonly authorizer: Authorizer;
+  readonly callerAttestations: CallerAttestations;
   readonly callerRate: Rate;
   readonly requestsInWork: Budget;
   readonly bodiesInFlight: Budget;
@@ -116,9 +119,8 @@ export function createKms(dependencies: KmsDependencies): Kms {
     handover: createHandover({ view, vault, clock, log }),
     ...dataHandlers(() => replication),
   };
-  const self = { wallet: identity.wallet, incarnation };
   const sessions = createSessions({
-    self,
+    self: { wallet: identity.wallet, incarnation },
     clock,
     random,
     signer,
@@ -158,6 +160,7 @@ export function createKms(dependencies: KmsDependencies): Kms {
     audit,
     operators: createOperators({ self: identity.wallet, chain, view, clock, profile }),
     authorizer: createAuthorizer({ chain, view, clock, profile }),
+    callerAttestations: createCallerAttestations({ profile, clock, log }),
     attestationRate: createRate(clock, { perSecond: limits.ATTESTATIONS_PER_SECOND, burst: limits.ATTESTATIONS_BURST, keysMax: 1 }),
     ...createCallerMemories(clock),
     admission,

@@ -315,6 +315,11 @@ export const ATTESTATION_BYTES_MAX = 16 * KIB;
 export const ATTESTATION_AGE_MAX_MS = 5 * MINUTE_MS;
 /** How far the clock of an enclave's host may be from ours: a leaf is valid from three seconds before it was first asked for. */
 export const ATTESTATION_SKEW_MAX_MS = 60 * SECOND_MS;
+/** A document that an app sends in a header: real ones have 5 KiB. */
+export const CALLER_DOCUMENT_BYTES_MAX = 8 * KIB;
+/** Documents of one wallet that may be refused: each costs a verification of some 5 ms. */
+export const CALLER_DOCUMENTS_PER_SECOND = 1;
+export const CALLER_DOCUMENTS_BURST = 10;
 /** What anybody may ask to be attested, all together: each costs the enclave's module a signature. */
 export const ATTESTATIONS_PER_SECOND = 5;
 export const ATTESTATIONS_BURST = 20;
@@ -348,8 +353,8 @@ export const RELAY_RETRY_BLOCKS = 10;
 /** Gas for an activation over its estimate, in percent. */
 export const RELAY_GAS_PERCENT = 130n;
 
-/** Request line and headers of one request; the longest URL and a proof stay below half of it. */
-export const HTTP_HEADERS_BYTES_MAX = 16 * KIB;
+/** Request line and headers of one request; the longest URL and a proof stay below a third of it, and a document below half. */
+export const HTTP_HEADERS_BYTES_MAX = 24 * KIB;
 /** Who sends headers byte by byte, or none at all, holds a connection this long. */
 export const HTTP_HEADERS_MS_MAX = 10 * SECOND_MS;
 /** The same for a request with its body; handlers ask for less. */

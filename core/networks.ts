@@ -41,6 +41,8 @@ export interface NetworkProfile {
   readonly trustDomain: string;
   /** Whose word counts on the address of a client. Without any, no address is known and no header is read for one. */
   readonly trustedProxies: readonly AddressBlock[];
+  /** Whether an app's instance must prove by its hardware that it runs what the registry says of it. */
+  readonly appAttestation: 'ignore' | 'require';
   /** DER of the one certificate under which enclaves are attested; base64 where the profile is written. */
   readonly attestationRoot: Uint8Array;
 }
@@ -61,6 +63,7 @@ const readers: { readonly [Name in Field]: (value: unknown) => NetworkProfile[Na
   // SPIFFE-ID §2.1: lower-case letters, digits, dots, hyphens and underscores, at most 255.
   trustDomain: (value) => (typeof value === 'string' && /^[a-z0-9._-]{1,255}$/.test(value) ? value : undefined),
   trustedProxies: readProxies,
+  appAttestation: (value) => (value === 'ignore' || value === 'require' ? value : undefined),
   attestationRoot: readRoot,
 };
 

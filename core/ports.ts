@@ -39,6 +39,12 @@ export interface Signer {
   signTransaction(request: TransactionRequest): Promise<`0x${string}`>;
 }
 
+/** Whose signatures the enclave's hardware vouches for, when it is asked. */
+export interface AttestedSigner extends Signer {
+  /** As `sign`, with a document whose nonce is the digest of the prefixed text and whose key is the wallet's, as SPKI DER. */
+  signAttested(text: string): Promise<{ readonly signature: `0x${string}`; readonly document: Uint8Array }>;
+}
+
 /** The address that signed an EIP-191 text, or `undefined` when the signature is none. Signature: 65 bytes r‖s‖v. */
 export type Recover = (text: string, signature: Uint8Array) => Wallet | undefined;
 

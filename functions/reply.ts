@@ -62,11 +62,11 @@ function full(message: string): Wire {
   return { status: 507, code: 'insufficient_storage', message };
 }
 
-function badPeer(status: number, code: Code, message: string): Wire {
+function refused(status: number, code: Code, message: string): Wire {
   return { status, code, message };
 }
 
-const peerRefused = badPeer(403, 'forbidden', 'Only members of this cluster speak here, each with its own wallet.');
+const peerRefused = refused(403, 'forbidden', 'Only members of this cluster speak here, each with its own wallet.');
 
 const table = {
   starting: unready('The node is starting: it has not finished its first look at the chain.'),
@@ -186,6 +186,8 @@ const table = {
   ),
   valid_until_malformed: badRequest("'valid_until_block' must be the number of a block after this node’s head, 600 after it at most"),
   attestation_nonce_malformed: badRequest("'nonce' must be 16 to 64 bytes as lower-case hex, named once and beside nothing else"),
+  attestation_required: refused(403, 'forbidden', 'An instance proves itself first here: X-KMS-Attestation bears this proof’s document.'),
+  attestation_refused: refused(403, 'forbidden', 'The document is not one, for this proof, of what the registry says this instance runs.'),
   answer_too_large: tooLarge('The answer to this batch is full. Ask for the rest in another.'),
   quota_exceeded: full(
     "The app's quota has no room: 'used_bytes' of 'quota_bytes' are used and 'needed_bytes' more are needed. Delete keys, or put with when_full \"evict\".",
@@ -210,16 +212,16 @@ const table = {
 
   peer_not_member: peerRefused,
   peer_proof_refused: peerRefused,
-  peer_not_attested: badPeer(403, 'forbidden', 'The attestation document is not one of what the chain says this member runs.'),
+  peer_not_attested: refused(403, 'forbidden', 'The attestation document is not one of what the chain says this member runs.'),
   peer_unreachable: internal,
   peer_answer_odd: internal,
-  session_unknown: badPeer(409, 'forbidden', 'This session is not known here; say hello again.'),
-  frame_malformed: badPeer(400, 'bad_request', 'Not a hello or frame of this protocol.'),
-  frame_unauthentic: badPeer(403, 'forbidden', 'The frame does not open under its session.'),
-  frame_replayed: badPeer(403, 'forbidden', 'The frame’s counter was used already.'),
-  cursor_ahead: badPeer(403, 'forbidden', 'No change here has that number yet.'),
-  handover_not_eligible: badPeer(403, 'forbidden', 'Secrets are handed to eligible operators only.'),
-  handover_rate_limited: badPeer(429, 'rate_limited', 'Too many handovers for one member.'),
+  session_unknown: refused(409, 'forbidden', 'This session is not known here; say hello again.'),
+  frame_malformed: refused(400, 'bad_request', 'Not a hello or frame of this protocol.'),
+  frame_unauthentic: refused(403, 'forbidden', 'The frame does not open under its session.'),
+  frame_replayed: refused(403, 'forbidden', 'The frame’s counter was used already.'),
+  cursor_ahead: refused(403, 'forbidden', 'No change here has that number yet.'),
+  handover_not_eligible: refused(403, 'forbidden', 'Secrets are handed to eligible operators only.'),
+  handover_rate_limited: refused(429, 'rate_limited', 'Too many handovers for one member.'),
 
   url_refused_outbound: internal,
   address_refused_outbound: internal,

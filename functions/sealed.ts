@@ -98,6 +98,8 @@ async function proven(
 }
 
 async function admitted(kms: Kms, endpoint: Sealed, request: Request, proof: Proof, caller: Caller, endAtMs: number): Promise<Response> {
+  // By now it costs nobody but its sender's wallet, and a refusal is signed: nobody between can ask for documents, or call them bad.
+  kms.callerAttestations.require(caller, { header: request.headers.get('x-kms-attestation'), text: proof.text });
   const bodyBytes = 'bodyBytesMax' in endpoint ? roomFor(request, endpoint.bodyBytesMax) : 0;
   const answer = kms.bodiesInFlight.hold(caller.wallet, bodyBytes, async () => {
     // Only here, so that it is signed: whoever writes must know that this node did not.
@@ -105,6 +107,7 @@ async function admitted(kms: Kms, endpoint: Sealed, request: Request, proof: Pro
     const work = await prepared(kms, endpoint, request, proof, caller, bodyBytes);
     // A body may take its time: who was good when it began must still be, and the node too.
     const current = await kms.authorizer.authorize(proof.wallet);
+    kms.callerAttestations.requireUnchanged(current);
     requireServing(kms);
     endpoint.requireMore?.(kms);
     let end = () => {};

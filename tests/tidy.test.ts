@@ -261,6 +261,7 @@ const headersRead = [
   'x-app-signature',
   'x-app-timestamp',
   'x-app-wallet',
+  'x-kms-attestation',
   'x-kms-nonce',
   'x-kms-response-signature',
   'x-kms-peer-signature',

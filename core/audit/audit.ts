@@ -85,6 +85,8 @@ export function audited(log: Log, { record, count }: Audit): Log {
     'handover.given': ({ epoch, hash, peer, measurement }) => record('handover_given', { epoch, secret_hash: hash, peer, measurement }),
     'handover.refused': ({ peer, reason }) => count('handover_refused', { peer, reason }),
     'attestation.refused': ({ peer, fault }) => count('attestation_refused', { peer, fault, reason: 'peer_not_attested' }),
+    'caller.unattested': ({ wallet, instanceId, fault }) =>
+      count('caller_unattested', { wallet, instance_id: instanceId, fault, reason: 'attestation_refused' }),
     'data.forgotten': ({ members }) => record('data_forgotten', { members }),
   };
   return (event, fields) => {

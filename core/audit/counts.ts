@@ -1,6 +1,6 @@
 /**
  * What strangers can bring about as often as they like: told with the first of a period, counted after it, and told once more when the
- * period is over. As many records as there are reasons (and members), however many requests.
+ * period is over. As many records as there are reasons (and members, and callers with their faults), however many requests.
  */
 import { AUDIT_PERIOD_MS } from '../limits.ts';
 import { canonicalJson } from '../wire/json.ts';

@@ -15,6 +15,8 @@ import type { RequestInput, RequestParams, RequestTarget } from '../wire/httpsig
 export interface RequestProof {
   readonly form: 'request';
   readonly wallet: Wallet;
+  /** What the wallet signed. */
+  readonly text: string;
   /** To be used once, after the wallet was authorized. */
   readonly nonce: string;
   /** The value of the request's `Signature` member: what the signed answer names. */
@@ -43,9 +45,9 @@ export function verifyRequestSignature(target: RequestTarget, dependencies: Requ
   if (params.keyId.chainId !== dependencies.chainId) throw new Refusal('chain_id_mismatch', `signed for ${params.keyId.chainId}`);
   checkTimes(params, dependencies);
   const bodyDigest = checkCoverage(target, input);
-  const wallet = signerOf(target, input, signature, dependencies.recover);
+  const { wallet, text } = signerOf(target, input, signature, dependencies.recover);
   if (wallet !== params.keyId.wallet) throw new Refusal('wallet_mismatch', `recovered ${wallet}`);
-  return { form: 'request', wallet, nonce: params.nonce, signature: encodeSignature(signature), bodyDigest };
+  return { form: 'request', wallet, text, nonce: params.nonce, signature: encodeSignature(signature), bodyDigest };
 }
 
 /** Throws `digest_mismatch` when the body is not the one that was signed. */
@@ -77,10 +79,15 @@ function checkCoverage({ query, headers }: RequestTarget, { components }: Reques
   return digest;
 }
 
-function signerOf(target: RequestTarget, { components, text }: RequestInput, signature: Uint8Array, recover: Recover): Wallet {
+function signerOf(
+  target: RequestTarget,
+  { components, text }: RequestInput,
+  signature: Uint8Array,
+  recover: Recover,
+): Pick<RequestProof, 'wallet' | 'text'> {
   const base = requestBase(target, components, text);
   if (base === undefined) throw new Refusal('component_missing', 'a covered header field is missing or not plain');
   const wallet = recover(base, signature);
   if (!wallet) throw new Refusal('signature_invalid');
-  return wallet;
+  return { wallet, text: base };
 }

@@ -25,6 +25,8 @@ export interface PlatformProof {
   readonly wallet: Wallet;
   /** What the answer's signature must name, verbatim. */
   readonly clientSignature: string;
+  /** What the wallet signed. */
+  readonly text: string;
   /** To be used once, after the wallet was authorized. */
   readonly nonce: string;
 }
@@ -46,10 +48,11 @@ export function verifyPlatformProof(headers: ProofHeaders, { node, clock, recove
   nonces.check(nonce);
   const signatureBytes = parseSignature(signature);
   if (!signatureBytes) throw new Refusal('signature_malformed');
-  const wallet = recover(appProofText(nonce, node, timestamp), signatureBytes);
+  const text = appProofText(nonce, node, timestamp);
+  const wallet = recover(text, signatureBytes);
   if (!wallet) throw new Refusal('signature_invalid');
   if (hint !== null && parseWallet(hint) !== wallet) throw new Refusal('wallet_mismatch', `recovered ${wallet}`);
-  return { form: 'platform', wallet, clientSignature: signature, nonce };
+  return { form: 'platform', wallet, clientSignature: signature, text, nonce };
 }
 
 /** Unix seconds in decimal, at most 120 s from now on either side. Throws `timestamp_malformed` or `timestamp_stale`. */

@@ -8,7 +8,7 @@ import { CLIENT_ANSWER_BYTES_MAX } from '../limits.ts';
 import { hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../wire/envelope.ts';
 import { parseJsonObject } from '../wire/json.ts';
-import { AttemptFailed, KmsError, printable } from './error.ts';
+import { AttemptFailed, DocumentAsked, KmsError, printable } from './error.ts';
 import { teePointOf } from './keys.ts';
 import { ANSWERED } from './proofs.ts';
 import type { RequestReason } from '../errors.ts';
@@ -90,6 +90,8 @@ const UNDONE: ReadonlySet<string> = new Set([
   'envelope_sender_mismatch',
   'envelope_replayed',
   'envelope_unopenable',
+  'attestation_required',
+  'attestation_refused',
   'rate_limited',
   'replay_memory_full',
   'chain_unavailable',
@@ -130,7 +132,8 @@ function believe(node: LiveNode, proven: Proven, answer: OutboundAnswer): void {
   const complaint = proven.complaint(answer);
   if (complaint !== undefined) {
     const claimed = ANSWERED.has(answer.status) ? '' : `; it claims ${answer.status} ${reasonOf(answer) ?? ''}`.trimEnd();
-    throw new AttemptFailed('unproven', `the answer ${complaint}${claimed}`);
+    const Failure = reasonOf(answer) === 'attestation_required' ? DocumentAsked : AttemptFailed;
+    throw new Failure('unproven', `the answer ${complaint}${claimed}`);
   }
   if (!ANSWERED.has(answer.status)) throw refusalOf(node, answer);
 }
@@ -139,7 +142,8 @@ function believe(node: LiveNode, proven: Proven, answer: OutboundAnswer): void {
 function refusalOf(node: LiveNode, answer: OutboundAnswer): Error {
   const { status } = answer;
   const reason = reasonOf(answer) ?? 'unknown';
-  if (!FINAL.has(reason)) return new AttemptFailed('refused', `refuses with ${status} ${reason}`, undefined, UNDONE.has(reason));
+  const Failure = reason === 'attestation_required' ? DocumentAsked : AttemptFailed;
+  if (!FINAL.has(reason)) return new Failure('refused', `refuses with ${status} ${reason}`, undefined, UNDONE.has(reason));
   const told = parseJsonObject(parseUtf8(answer.body) ?? '')?.['message'];
   const message = typeof told === 'string' ? printable(told) : 'It gave no message.';
   return new KmsError('refused', `The cluster refuses this request (${status} ${reason}): ${message}`, {

@@ -174,7 +174,10 @@ async function confirmedBy(
   await checks?.require(node);
   // A cache in between may hold the other form, or an older bundle.
   const headers = { accept: 'application/pem-certificate-chain', 'cache-control': 'no-cache' };
-  const { status, body } = await fetch({ url: `${node.url}/ca`, method: 'GET', headers }, { ...limits, bodyBytesMax: CLIENT_BUNDLE_BYTES_MAX });
+  const { status, body } = await fetch(
+    { url: `${node.url}/ca`, method: 'GET', headers },
+    { ...limits, bodyBytesMax: CLIENT_BUNDLE_BYTES_MAX },
+  );
   if (status !== 200 || !(parseUtf8(body) ?? '').includes(ca)) throw new AttemptFailed('unproven', 'serves another CA');
   return node.wallet;
 }

@@ -12,6 +12,7 @@ import { certificateOrder, confirmCa, readCertificate } from './certificates.ts'
 import { deriveRequest, epochUnavailable, readDerived, rightEpochs } from './derive.ts';
 import { createDirectory } from './directory.ts';
 import { AttemptFailed } from './error.ts';
+import { createDocuments } from './documents.ts';
 import { createFailover } from './failover.ts';
 import { createKv } from './kv.ts';
 import { createNodeChecks } from './node-checks.ts';
@@ -25,6 +26,7 @@ import type { CallOptions, RequestBody } from './arguments.ts';
 import type { KmsRequest, Purpose } from './attempt.ts';
 import type { CertificateOptions, SignedCertificate } from './certificates.ts';
 import type { DerivedKey, DeriveRequest, KeyOptions } from './derive.ts';
+import type { AppSigner } from './documents.ts';
 import type { Known, LiveNode, Self } from './directory.ts';
 import type { Kv } from './kv.ts';
 import type { Choice } from './failover.ts';
@@ -54,7 +56,7 @@ export interface KmsClient {
 export interface ClientDependencies {
   readonly profile: NetworkProfile;
   readonly chain: ChainReader;
-  readonly signer: Pick<Signer, 'address' | 'sign'>;
+  readonly signer: AppSigner;
   readonly box: Pick<Box, 'publicKey' | 'seal' | 'open'>;
   readonly fetch: Fetch;
   readonly clock: Clock;
@@ -71,22 +73,25 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
   const failover = createFailover({ clock, random, directory });
   const checks = dependencies.attestNodes ? createNodeChecks(dependencies) : undefined;
   const prove = dependencies.proof === 'platform' ? proveByPlatform : proveBySignature;
+  const documents = createDocuments(prove, signer, profile.appAttestation);
 
   async function ask<T>(request: KmsRequest, choice: Choice, { require, read, onSend }: Purpose<T>): Promise<T> {
     return await failover.ask(choice, async (node, known, signal) => {
       await require?.(known);
       await checks?.require(node);
-      let undo: (() => void) | undefined;
-      const sending = () => void (undo = onSend?.());
-      const tools = { ...dependencies, prove, chainId: profile.chainId, wallet: known.app.wallet, onSend: sending };
       const limits = { signal, timeoutMs: choice.attemptMs };
-      try {
-        const answer = await attempt(tools, node, request, limits);
-        return await read(answer, known, node, limits);
-      } catch (error) {
-        if (error instanceof AttemptFailed && error.isUndone) undo?.();
-        throw error;
-      }
+      return await documents.attempt(node.wallet, async (proving) => {
+        let undo: (() => void) | undefined;
+        const sending = () => void (undo = onSend?.());
+        const tools = { ...dependencies, prove: proving, chainId: profile.chainId, wallet: known.app.wallet, onSend: sending };
+        try {
+          const answer = await attempt(tools, node, request, limits);
+          return await read(answer, known, node, limits);
+        } catch (error) {
+          if (error instanceof AttemptFailed && error.isUndone) undo?.();
+          throw error;
+        }
+      });
     });
   }
 

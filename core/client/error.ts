@@ -104,6 +104,9 @@ export class AttemptFailed extends Error {
   }
 }
 
+/** The node takes the proof with a document of this app's enclave only. Whoever says so, nothing is lost by sending one. */
+export class DocumentAsked extends AttemptFailed {}
+
 /** Text that a stranger may have written, fit for a message: printable ASCII, bounded. */
 export function printable(text: string): string {
   return text.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, LOG_FIELD_CHARS_MAX);

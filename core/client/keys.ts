@@ -14,7 +14,8 @@ import { Refusal } from '../errors.ts';
 import { concat, equalBytes, hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
 import { isJsonObject } from '../wire/json.ts';
 import { KmsError } from './error.ts';
-import type { Box, Random, Signer } from '../ports.ts';
+import type { Box, Random } from '../ports.ts';
+import type { AppSigner } from './documents.ts';
 
 /** Named after the release of the platform that introduced it. */
 export type KeySchedule = 'v1.3.0' | 'v1.4.1' | 'v1.4.2' | 'v1.7.2' | 'v1.8.0';
@@ -28,7 +29,8 @@ export interface SecretKeys {
 }
 
 export interface EnclaveKeys {
-  readonly signer: Pick<Signer, 'address' | 'sign'>;
+  /** With `signAttested` where there is an enclave around the key. */
+  readonly signer: AppSigner;
   readonly box: Pick<Box, 'publicKey' | 'seal' | 'open'>;
 }
 

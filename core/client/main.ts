@@ -74,7 +74,12 @@ export function createClient(options: ClientOptions): KmsClient {
   const odynUrl = 'odynUrl' in keys ? keys.odynUrl : '';
   const rpcUrl = typeof chain === 'string' ? origin('the URL of the chain', chain) : '';
   const fetch = createFetch({ profile, odynUrl, rpcUrl }, hostFetch ?? globalThis.fetch.bind(globalThis));
-  const { signer, box } = 'odynUrl' in keys ? createOdyn(keys.odynUrl, fetch) : keys;
+  const { signer, box }: EnclaveKeys = 'odynUrl' in keys ? createOdyn(keys.odynUrl, fetch) : keys;
+  if (profile.appAttestation === 'require' && !signer.signAttested)
+    throw new KmsError(
+      'bad_argument',
+      'The nodes of this profile ask for the word of an enclave, which keys in memory have none of: use odyn.',
+    );
   const reader = typeof chain === 'string' ? createRpc(chain, fetch) : guarded(chain);
   return createKmsClient({ profile, chain: reader, signer, box, fetch, clock: systemClock, random: systemRandom, proof, attestNodes });
 }

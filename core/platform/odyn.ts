@@ -6,13 +6,13 @@ import { Refusal } from '../errors.ts';
 import { encodePem } from '../ca/pem.ts';
 import { P384_SPKI_HEAD } from '../crypto/spki.ts';
 import { ATTESTATION_BYTES_MAX, ODYN_ANSWER_BYTES_MAX, ODYN_MS_MAX } from '../limits.ts';
-import { base64, concat, hex, parseHex, parseUtf8 } from '../wire/bytes.ts';
+import { base64, concat, hex, parseBase64, parseHex, parseUtf8 } from '../wire/bytes.ts';
 import { parseJsonObject } from '../wire/json.ts';
 import type { Reason } from '../errors.ts';
-import type { AttestationRequest, Attester, Box, Fetch, OutboundAnswer, Signer, TransactionRequest } from '../ports.ts';
+import type { AttestationRequest, AttestedSigner, Attester, Box, Fetch, OutboundAnswer, TransactionRequest } from '../ports.ts';
 
 export interface OdynPorts {
-  readonly signer: Signer;
+  readonly signer: AttestedSigner;
   readonly box: Box;
   readonly attester: Attester;
 }
@@ -20,9 +20,16 @@ export interface OdynPorts {
 export function createOdyn(origin: string, fetch: Fetch): OdynPorts {
   const call = async (path: string, body?: object): Promise<OdynAnswer> => callOdyn(fetch, `${origin}${path}`, body);
 
-  const signer: Signer = {
+  const signer: AttestedSigner = {
     address: async () => textOf(await call('/v1/eth/address'), 'address'),
     sign: async (message) => hexTextOf(await call('/v1/eth/sign', { message, include_attestation: false }), 'signature', 65),
+    async signAttested(message) {
+      const answer = await call('/v1/eth/sign', { message, include_attestation: true });
+      const document = parseBase64(textOf(answer, 'attestation'));
+      if (!document || document.length > ATTESTATION_BYTES_MAX)
+        throw new Refusal('odyn_unavailable', 'attestation is no document in its answer');
+      return { signature: hexTextOf(answer, 'signature', 65), document };
+    },
     signTransaction: async (request) =>
       hexTextOf(await call('/v1/eth/sign-tx', { include_attestation: false, payload: structured(request) }), 'raw_transaction'),
   };

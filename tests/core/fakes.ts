@@ -162,6 +162,7 @@ export const profile: NetworkProfile = {
   platformProof: 'accept',
   trustDomain: 'kms.nova.example',
   trustedProxies: [],
+  appAttestation: 'ignore',
   attestationRoot: parseBase64(SIMULATED_ROOT) as Uint8Array,
 };
 

@@ -23,6 +23,7 @@ const written = {
   platformProof: 'accept',
   trustDomain: 'kms.nova.example',
   trustedProxies: [] as readonly string[],
+  appAttestation: 'ignore',
   attestationRoot: SIMULATED_ROOT,
 };
 const FIELDS = Object.keys(written) as (keyof typeof written)[];
@@ -66,6 +67,7 @@ describe('a network profile', () => {
       ],
     ],
     ['platformProof', ['accept', 'refuse'], ['off', 'ACCEPT', 1]],
+    ['appAttestation', ['ignore', 'require'], ['off', 'REQUIRE', 'accept', 1]],
     [
       'trustDomain',
       ['a', 'kms.nova-1_x.example', 'a'.repeat(255)],

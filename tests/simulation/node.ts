@@ -36,6 +36,7 @@ export function simulatedProfile(changes: Partial<ProfileJson> = {}): ProfileJso
     platformProof: 'accept',
     trustDomain: 'kms.simulation.example',
     trustedProxies: [],
+    appAttestation: 'ignore',
     attestationRoot: SIMULATED_ROOT,
     ...changes,
   };

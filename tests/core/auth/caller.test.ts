@@ -11,6 +11,7 @@ import {
   createClock,
   createStubChain,
   encodeCallerAnswer,
+  hashOf,
   profile,
   reasonOfAsync,
   signerNamed,
@@ -34,6 +35,7 @@ describe('one block’s word on a wallet', () => {
       versionId: 4n,
       teePubkey: 'abcdef',
       appCreatedAtMs: 1_700_000_000_000,
+      measurement: hashOf(0x22),
       blockNumber: 9,
     });
   });

@@ -30,7 +30,13 @@ describe('a platform proof', () => {
   it('proves its wallet, and keeps signature and nonce as they came', () => {
     const { prove, verify, nonce } = setUp();
     const headers = prove();
-    expect(verify(headers)).toEqual({ form: 'platform', wallet: app.wallet, clientSignature: headers.signature, nonce });
+    expect(verify(headers)).toEqual({
+      form: 'platform',
+      wallet: app.wallet,
+      clientSignature: headers.signature,
+      text: appProofText(nonce, node, headers.timestamp ?? ''),
+      nonce,
+    });
   });
   it.each([0, 1, 27, 28])('is taken or refused by its signer, not by the form of v (%i)', (v) => {
     const { prove, verify } = setUp();

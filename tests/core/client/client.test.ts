@@ -433,6 +433,7 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
     // Of one operation, these stand inside a sealed answer (`kv.test.ts`).
     ...(['key_not_found', 'version_conflict', 'quota_exceeded', 'tombstones_full', 'store_full', 'answer_too_large'] as const),
     ...(['clock_unusable', 'data_catching_up', 'attestation_nonce_malformed'] as const),
+    ...(['attestation_required', 'attestation_refused'] as const),
     ...([
       'url_refused_outbound',
       'address_refused_outbound',

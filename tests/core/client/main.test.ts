@@ -7,6 +7,7 @@ const json = {
   ...{ name: 'test', chainId: 1, novaAppRegistry: `0x${'11'.repeat(20)}`, kmsRegistry: `0x${'22'.repeat(20)}`, kmsAppId: '1' },
   ...{ confirmationBlocks: 2, headAgeMaxMs: 15_000, tickMs: 400, proposalWindowBlocks: 8, trustDomain: 'kms.test.example' },
   ...{ peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.kms.test.example'] }, platformProof: 'accept', trustedProxies: [] },
+  appAttestation: 'ignore',
   attestationRoot: SIMULATED_ROOT,
 };
 const good = { profile: parseProfile(json), chain: 'http://127.0.0.1:1', keys: odyn('http://127.0.0.1:2') };

@@ -1,7 +1,8 @@
 /** The node's Odyn client against the emulated Odyn, over HTTP: what it sends is taken, what it gets is checked. */
 import { parseTransaction, recoverTransactionAddress } from 'viem';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { recoverWallet, parseSignature } from '../../../core/crypto/wallet.ts';
+import { SECP256K1_SPKI_HEAD } from '../../../core/crypto/spki.ts';
+import { parseSignature, personalDigest, recoverWallet, walletOf } from '../../../core/crypto/wallet.ts';
 import { createEphemeral } from '../../../core/cluster/keys.ts';
 import { verifyAttestation } from '../../../core/crypto/nitro/attestation.ts';
 import { ATTESTATION_BYTES_MAX } from '../../../core/limits.ts';
@@ -42,6 +43,28 @@ describe('the wallet', () => {
   it('signs texts that recover to its address', async () => {
     const signature = parseSignature(await client.signer.sign('NovaKMS:text'));
     expect(recoverWallet('NovaKMS:text', signature ?? new Uint8Array())).toBe(odyn.wallet);
+  });
+
+  it('S-M5 has the hardware vouch for what it signs, and for its own key', async () => {
+    const text = 'NovaKMS:text';
+    const { signature, document } = await client.signer.signAttested(text);
+    expect(recoverWallet(text, parseSignature(signature) ?? new Uint8Array())).toBe(odyn.wallet);
+    const trust = { root: profile.attestationRoot, nowMs: Date.now(), skewMsMax: 0 };
+    const { nonce, publicKey, userData } = verified(verifyAttestation(document, trust));
+    expect([nonce, parseUtf8(userData as Uint8Array)]).toEqual([personalDigest(text), `{"eth_addr":"${odyn.wallet}"}`]);
+    expect([hex(publicKey as Uint8Array).slice(0, -130), walletOf((publicKey as Uint8Array).slice(-65))]).toEqual([
+      ...[SECP256K1_SPKI_HEAD, odyn.wallet],
+    ]);
+  });
+
+  it.each([
+    ['none', null],
+    ['no base64', '*'],
+    ['no text', 5],
+    ['more than any document has', 'A'.repeat(4 * Math.ceil((ATTESTATION_BYTES_MAX + 1) / 3))],
+  ])('takes no document that is %s', async (_what, attestation) => {
+    odyn.faults.set('/v1/eth/sign', { kind: 'answer', json: () => ({ signature: `0x${'11'.repeat(65)}`, attestation }) });
+    expect(await reasonOfAsync(client.signer.signAttested('text'))).toBe('odyn_unavailable');
   });
 
   it('U-9 signs the one transaction that a node sends, in the one shape that Odyn takes', async () => {
