@@ -127,7 +127,9 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
   async function runTick(): Promise<void> {
     await Promise.all([readChain(), readOdyn()]);
     settle();
-    const { step } = decide(gatherFacts());
+    const { step, gate: now } = decide(gatherFacts());
+    // What shuts the gate does so before peers are waited for: the secret may be gone already.
+    if (gate.kind === 'serving' && now.kind === 'waiting') record(now);
     await readingChain(steps.perform(step).then(() => gossip.exchange(peers)));
     settle();
     record(decide(gatherFacts()).gate);

@@ -8,4 +8,14 @@ export interface Regression {
   readonly schedule?: readonly Item[];
 }
 
-export const REGRESSIONS: readonly Regression[] = [];
+export const REGRESSIONS: readonly Regression[] = [
+  {
+    what: 'a node that saw an activation undone at the head and at the confirmed block at once served on without the secret until its tick was over',
+    profile: 'chain',
+    seed: 1_008_376,
+    schedule: [
+      { atMs: 14_226, does: { kind: 'rpc_lag', slot: 'n0', blocks: 4, forMs: 7_736 } },
+      { atMs: 16_399, does: { kind: 'reorg', depth: 5 } },
+    ],
+  },
+];

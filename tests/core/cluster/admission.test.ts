@@ -301,6 +301,22 @@ describe('a reorganisation deeper than the confirmation', () => {
     await cluster.until(() => serving() === 3);
     expect(cluster.chain.epochs.map((epoch) => epoch.secretHash)).toEqual([active?.secretHash]);
   });
+
+  it('S-C1 shuts the gate with the secret, before the tick talks to peers', async () => {
+    const cluster = await born('a', 'b', 'c');
+    const [node] = cluster.nodes as [TestNode];
+    const [active] = cluster.chain.epochs;
+    const seen = new Set<string>();
+    cluster.intercept = (from) => {
+      if (from === node.name) seen.add(`${node.kms.vault.holds(e0) ? 'holds' : 'lacks'} and is ${gateOf(node)}`);
+      return 'pass';
+    };
+    cluster.chain.epochs = [{ ...(active as EpochAnswer), state: STATES.open, secretHash: `0x${'00'.repeat(32)}`, activatedAt: 0n }];
+    // All at once, as for a node whose endpoint lagged meanwhile: head and confirmed block are both other ones than before.
+    await cluster.round(profile.confirmationBlocks + 1);
+    expect([...seen].filter((each) => each.startsWith('lacks'))).not.toEqual([]);
+    expect(seen).not.toContain('lacks and is serving 0');
+  });
 });
 
 describe('a reset', () => {

@@ -49,6 +49,19 @@ const SECRETS: readonly PlantedBug[] = [
     profiles: ['crash', 'rotation'],
   },
   {
+    name: 'gate_shut_after_the_tick',
+    rule: 'The gate is shut with the secret; here it stays open until the tick that took the secret has talked to its peers.',
+    expects: ['I13'],
+    patches: [
+      patch(
+        'core/cluster/admission.ts',
+        "if (gate.kind === 'serving' && now.kind === 'waiting') record(now);",
+        "if (gate === STARTING && now.kind === 'serving') record(now);",
+      ),
+    ],
+    profiles: ['chain', 'rotation'],
+  },
+  {
     name: 'serves_a_candidate',
     rule: 'A candidate is never served; here a node serves an epoch that is still open.',
     expects: ['I13'],
