@@ -1,8 +1,12 @@
 /** What answers say beneath their encodings: chunks of a body are framed by lines of their own, which may cut a secret in two, and a compressed one hides it. */
 import { brotliDecompressSync, constants, gunzipSync, inflateSync } from 'node:zlib';
 
+/** RFC 1952 §2.3.1. */
+const GZIP_MAGIC = Buffer.of(0x1f, 0x8b);
+
 const DECODERS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
-  gzip: (bytes) => gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }),
+  // What only calls itself so hides nothing: it is searched as it is.
+  gzip: (bytes) => (bytes.subarray(0, 2).equals(GZIP_MAGIC) ? gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }) : bytes),
   deflate: (bytes) => inflateSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }),
   br: (bytes) => brotliDecompressSync(bytes, { finishFlush: constants.BROTLI_OPERATION_FLUSH }),
 };

@@ -101,6 +101,13 @@ describe('X-15 the verdict over a run', () => {
     expect(leaks()).toEqual(['an answer that is encoded and cannot be searched, first in that of connection 1, tests/some.test.ts']);
   });
 
+  it('complains about a gzip stream that is broken, and not about what only calls itself gzip', () => {
+    recorder.note('answer', 'connection 1', 'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nplain');
+    expect(leaks()).toEqual([]);
+    recorder.note('answer', 'connection 2', Buffer.from('HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8bplain', 'latin1'));
+    expect(leaks()).toHaveLength(1);
+  });
+
   it.each([
     ['a record key', 'nova-kms:internal:data:epoch:1', 'record:2'],
     ['a digest key', 'nova-kms:internal:data:epoch:0', 'digest'],
