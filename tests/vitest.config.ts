@@ -1,17 +1,28 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './sequencer.ts';
 
+/** Tests with processes, runtimes and networks of their own: each file has a process to itself. */
+const REAL = ['tests/{cluster,runtime,simulation,dst,chaos}/**/*.test.ts'];
+
+const common = {
+  root: new URL('..', import.meta.url).pathname,
+  setupFiles: ['tests/secrecy/tap.ts'],
+  pool: 'forks' as const,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+};
+
 export default defineConfig({
   test: {
-    root: new URL('..', import.meta.url).pathname,
-    include: ['tests/**/*.test.ts'],
+    root: common.root,
     globalSetup: ['tests/setup.ts'],
-    setupFiles: ['tests/secrecy/tap.ts'],
-    pool: 'forks',
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
     reporters: ['default'],
+    projects: [
+      { test: { ...common, name: 'real', include: REAL } },
+      // The rest shares processes, which takes half the time: nothing of it keeps anything in a module, and neither does the node.
+      { test: { ...common, name: 'quick', include: ['tests/**/*.test.ts'], exclude: REAL, isolate: false } },
+    ],
   },
 });

@@ -26,6 +26,7 @@ import {
   teePubkeyOf,
   NOVA_APP_REGISTRY,
 } from '../fakes.ts';
+import { MEASUREMENT } from '../../attestation/attester.ts';
 import type { CallerAnswer, EpochAnswer, OperatorAnswer } from '../fakes.ts';
 
 const wallet = signerNamed('a').wallet;
@@ -70,7 +71,7 @@ describe('R-8 the cluster, decoded by the ABI of the contract', () => {
           registrant: `0x${'cc'.repeat(20)}`,
           instanceUrl: 'https://node-5.nova.example',
           teePubkey: teePubkeyOf(wallet),
-          measurement: hashOf(0x11),
+          measurement: MEASUREMENT,
           versionStatus: 'enrolled',
           instanceStatus: 'active',
           zkVerified: true,
