@@ -13,6 +13,7 @@ import { createClient, KmsError, keysInMemory, odyn, parseProfile } from '../../
 import { contentDigestOf } from '../../core/crypto/digest.ts';
 import { encodeResponseInput, responseBase } from '../../core/wire/httpsig.ts';
 import { parseWallet } from '../../core/identity.ts';
+import { noteOdyn } from '../secrecy/odyn.ts';
 import { createBox } from '../simulation/odyn/box.ts';
 import { createWallet } from '../simulation/odyn/wallet.ts';
 import { call } from '../simulation/platform-client.ts';
@@ -371,6 +372,8 @@ describe('the client', () => {
     const options = { modules, compatibilityDate: '2026-07-01', compatibilityFlags: ['nodejs_compat'], cf: false as const };
     const worker = withoutForeignSignals(() => new Miniflare(options));
     try {
+      // An app's: its key is at home there.
+      noteOdyn(Number((await worker.ready).port));
       const ask = async () => (await worker.dispatchFetch('http://worker/')).json();
       expect(await ask()).toBe(key);
       expect(await Promise.all(Array.from({ length: 8 }, ask))).toEqual(Array.from({ length: 8 }, () => key));
