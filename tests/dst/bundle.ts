@@ -52,12 +52,12 @@ const CHEAP: readonly Patch[] = [
   {
     file: 'core/cluster/sessions.ts',
     find: "import { createEphemeral, deriveSessionKeys } from './keys.ts';",
-    put: "import { deriveSessionKeys } from './keys.ts';\nimport { createEphemeral } from '../../tests/dst/world/cheap/ephemeral.ts';",
+    put: "import { deriveSessionKeys } from './keys.ts';\nimport { createEphemeral } from '../../tests/dst/cheap/ephemeral.ts';",
   },
   {
     file: 'core/cluster/attestations.ts',
     find: "import { verifyAttestation } from '../crypto/nitro/attestation.ts';",
-    put: "import { verifyAttestation } from '../../tests/dst/world/cheap/attestation.ts';",
+    put: "import { verifyAttestation } from '../../tests/dst/cheap/attestation.ts';",
   },
 ];
 
@@ -97,7 +97,7 @@ export async function bundle({ outfile, patches = [], isScaled = true }: BundleO
       sourcemap: false,
       logLevel: 'warning',
       absWorkingDir: ROOT,
-      alias: { viem: `${ROOT}tests/dst/world/cheap/viem.ts` },
+      alias: { viem: `${ROOT}tests/dst/cheap/viem.ts` },
     },
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     plugins: [

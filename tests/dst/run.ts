@@ -1,5 +1,5 @@
 /** One run: a schedule from its seed, played to its end, and judged all the way. */
-import { forgetAll } from './world/cheap/viem.ts';
+import { forgetAll } from './cheap/viem.ts';
 import { createApps } from './world/apps.ts';
 import { opened } from './world/chain.ts';
 import { createDice } from './world/dice.ts';

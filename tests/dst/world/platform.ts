@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { Refusal } from '../../../core/errors.ts';
 import { hex, parseHex, utf8 } from '../../../core/wire/bytes.ts';
 import { MEASUREMENT } from '../../attestation/attester.ts';
-import { attest } from './cheap/attestation.ts';
+import { attest } from '../cheap/attestation.ts';
 import type { Wallet } from '../../../core/identity.ts';
 import type { Attester, Box, Recover, Signer } from '../../../core/ports.ts';
 import type { Dice } from './dice.ts';

@@ -3,10 +3,10 @@
  * Nobody in the simulation forges documents; five signatures for each hello would take most of a run's time.
  */
 import { createHash } from 'node:crypto';
-import { hex, parseHex, parseUtf8, utf8 } from '../../../../core/wire/bytes.ts';
-import type { Verdict } from '../../../../core/crypto/nitro/attestation.ts';
-import type { Hash, Wallet } from '../../../../core/identity.ts';
-import type { AttestationRequest } from '../../../../core/ports.ts';
+import { hex, parseHex, parseUtf8, utf8 } from '../../../core/wire/bytes.ts';
+import type { Verdict } from '../../../core/crypto/nitro/attestation.ts';
+import type { Hash, Wallet } from '../../../core/identity.ts';
+import type { AttestationRequest } from '../../../core/ports.ts';
 
 interface Said {
   readonly wallet: Wallet;

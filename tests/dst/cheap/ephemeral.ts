@@ -3,9 +3,9 @@
  * private keys could compute. Nobody in the simulation breaks curves; handshakes would take a tenth of a run's time.
  */
 import { createHash } from 'node:crypto';
-import { Refusal } from '../../../../core/errors.ts';
-import type { Ephemeral } from '../../../../core/cluster/keys.ts';
-import type { Random } from '../../../../core/ports.ts';
+import { Refusal } from '../../../core/errors.ts';
+import type { Ephemeral } from '../../../core/cluster/keys.ts';
+import type { Random } from '../../../core/ports.ts';
 
 const PUBLIC_BYTES = 97;
 
