@@ -22,9 +22,11 @@ const LONGEST = [
 
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const place = ({ moduleId }: TestSpecification): number => {
+    const place = ({ moduleId, project }: TestSpecification): number => {
       const index = LONGEST.findIndex((path) => moduleId.endsWith(path));
-      return index < 0 ? LONGEST.length : index;
+      if (index >= 0) return index;
+      // Those that wait for processes before those that only compute.
+      return LONGEST.length + (project.name === 'real' ? 0 : 1);
     };
     return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
   }

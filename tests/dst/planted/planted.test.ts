@@ -1,4 +1,4 @@
-/** Each planted bug is caught where it was found, and the node without it breaks nothing there: with the rounds of anti-entropy and without. */
+/** Each planted bug is caught where it was found, and the node without it breaks nothing there: half of them with the rounds of anti-entropy, half without. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,12 +28,14 @@ const LANES = 2;
 /** Planted by a flag. */
 const UNPLANTED = ['CANARY'];
 
-const cases: readonly Case[] = PLANTED.flatMap((bug) =>
+const recorded: readonly (readonly Case[])[] = PLANTED.map((bug) =>
   modesOf(bug).flatMap((mode) => {
     const [profile, seed, , id = ''] = CAUGHT[bug.name]?.[mode]?.split(' ') ?? [];
     return profile === undefined ? [] : [{ bug, mode, profile: profile as ProfileName, seed: Number(seed), id }];
   }),
 );
+/** Each bug in one of its modes, in turn: all of them are what `npm run dst -- --planted` is for. */
+const cases: readonly Case[] = recorded.flatMap((ofBug, index) => ofBug[index % ofBug.length] ?? []);
 const nameOf = ({ bug, mode, profile, seed }: Case): string => `${bug.name}, rounds ${mode}, ${profile} ${seed}`;
 
 const told = new Map<string, string | undefined>();
@@ -88,12 +90,12 @@ describe('planted bugs', () => {
   });
 
   it('are each found in one mode at least, under a name of their own', () => {
-    expect(PLANTED.filter((bug) => !cases.some((run) => run.bug === bug)).map(({ name }) => name)).toEqual([]);
+    expect(PLANTED.filter((_, index) => recorded[index]?.length === 0).map(({ name }) => name)).toEqual([]);
     expect(new Set(PLANTED.map(({ name }) => name)).size).toBe(PLANTED.length);
   });
 
   it('leave no invariant without one that it catches', () => {
-    const caught = new Set(cases.map(({ id }) => id));
+    const caught = new Set(recorded.flat().map(({ id }) => id));
     expect(Object.keys(INVARIANTS).filter((id) => !caught.has(id) && !UNPLANTED.includes(id))).toEqual([]);
   });
 });
