@@ -8,6 +8,7 @@ import { arch, cpus, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parsed, UsageError } from '../simulation/usage.ts';
+import { measureAttestation } from './attestation.ts';
 import { measureCertificates } from './certificates.ts';
 import { measureCryptography } from './cryptography.ts';
 import { table } from './figures.ts';
@@ -22,13 +23,13 @@ import type { Chart } from './plot.ts';
 
 const USAGE = `npm run bench -- [options]
   --requests N   derive requests before memory is read again (default 100000; at least 24,000 are made)
-  --only PARTS   some of certificates, server, node, starts, store, replication; with commas between
+  --only PARTS   some of attestation, certificates, server, node, starts, store, replication; with commas between
   --json         one JSON object on standard output, progress on standard error (with npm run --silent, npm adds nothing)
   --help         this text
 
 Takes about ten minutes, and writes the charts of docs/ anew. Close other programs first: everything runs on this machine, clients and emulated enclaves included.`;
 
-const PARTS = ['certificates', 'server', 'node', 'starts', 'store', 'replication'] as const;
+const PARTS = ['attestation', 'certificates', 'server', 'node', 'starts', 'store', 'replication'] as const;
 
 type Part = (typeof PARTS)[number];
 
@@ -75,6 +76,10 @@ function draw(charts: Readonly<Record<string, Chart>>): void {
 
 function createParts(requests: number, say: (line: string) => void): Readonly<Record<Part, () => Promise<readonly Figure[]>>> {
   return {
+    attestation() {
+      say('what nodes prove to each other');
+      return measureAttestation();
+    },
     async certificates() {
       say('certificates');
       return measureCertificates();

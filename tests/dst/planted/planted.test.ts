@@ -1,4 +1,4 @@
-/** Each planted bug is caught where it was found, and the node without it breaks nothing there: half of them with the rounds of anti-entropy, half without. */
+/** Planted bugs are caught where they were found, and the node without them breaks nothing there: half with the rounds of anti-entropy, half without. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,8 +34,8 @@ const recorded: readonly (readonly Case[])[] = PLANTED.map((bug) =>
     return profile === undefined ? [] : [{ bug, mode, profile: profile as ProfileName, seed: Number(seed), id }];
   }),
 );
-/** Each bug in one of its modes, in turn: all of them are what `npm run dst -- --planted` is for. */
-const cases: readonly Case[] = recorded.flatMap((ofBug, index) => ofBug[index % ofBug.length] ?? []);
+/** Every other bug, in one of its modes in turn: all of them are what `npm run dst -- --planted` is for. */
+const cases: readonly Case[] = recorded.flatMap((ofBug, index) => (index % 2 === 0 ? (ofBug[(index / 2) % ofBug.length] ?? []) : []));
 const nameOf = ({ bug, mode, profile, seed }: Case): string => `${bug.name}, rounds ${mode}, ${profile} ${seed}`;
 
 const told = new Map<string, string | undefined>();
