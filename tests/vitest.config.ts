@@ -1,8 +1,12 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './sequencer.ts';
 
-/** Tests with processes, runtimes and networks of their own: each file has a process to itself. */
-const REAL = ['tests/{cluster,runtime,simulation,dst,chaos}/**/*.test.ts'];
+/** Tests with processes, runtimes, builds and networks of their own: each file has a process to itself. */
+const REAL = [
+  'tests/{cluster,runtime,simulation,dst,chaos}/**/*.test.ts',
+  'tests/core/**/{workerd,package,recover-wasm}.test.ts',
+  'tests/docs.test.ts',
+];
 
 const common = {
   root: new URL('..', import.meta.url).pathname,
