@@ -1,5 +1,7 @@
 /** Addresses that no peer has: those of one machine, one network or one purpose (IANA's special-purpose registries, RFC 6890). */
+import { assert } from '../errors.ts';
 import { isIpv4, isWithin, parseBlock } from '../wire/address.ts';
+import type { AddressBlock } from '../wire/address.ts';
 
 const SPECIAL_IPV4 = blocks(
   '0.0.0.0/8', // this network
@@ -33,10 +35,15 @@ const SPECIAL_IPV6 = blocks(
 );
 
 export function isSpecial(address: Uint8Array): boolean {
-  const within = (list: ReturnType<typeof blocks>): boolean => list.some((block) => isWithin(address, block));
+  const within = (list: readonly AddressBlock[]): boolean => list.some((block) => isWithin(address, block));
   return isIpv4(address) ? within(SPECIAL_IPV4) : !within(GLOBAL_IPV6) || within(SPECIAL_IPV6);
 }
 
-function blocks(...texts: readonly string[]) {
-  return texts.flatMap((text) => parseBlock(text) ?? []);
+/** A block with a mistake in it would let its addresses through: it lets nothing start. */
+function blocks(...texts: readonly string[]): AddressBlock[] {
+  return texts.map((text) => {
+    const block = parseBlock(text);
+    assert(block, `${text} is a block of addresses`);
+    return block;
+  });
 }
