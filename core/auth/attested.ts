@@ -5,19 +5,11 @@
  * measurement, as long as that is remembered.
  */
 import { LRUCache } from 'lru-cache';
-import { verifyAttestation } from '../crypto/nitro/attestation.ts';
-import { faultOf } from '../crypto/nitro/policy.ts';
+import { judgeDocument } from '../crypto/nitro/judgement.ts';
 import { SECP256K1_SPKI_HEAD } from '../crypto/spki.ts';
 import { personalDigest, walletOf } from '../crypto/wallet.ts';
 import { Refusal } from '../errors.ts';
-import {
-  ATTESTATION_AGE_MAX_MS,
-  ATTESTATION_SKEW_MAX_MS,
-  CALLER_DOCUMENT_BYTES_MAX,
-  CALLER_DOCUMENTS_BURST,
-  CALLER_DOCUMENTS_PER_SECOND,
-  CALLERS_CACHED_MAX,
-} from '../limits.ts';
+import { CALLER_DOCUMENT_BYTES_MAX, CALLER_DOCUMENTS_BURST, CALLER_DOCUMENTS_PER_SECOND, CALLERS_CACHED_MAX } from '../limits.ts';
 import { hex, parseBase64 } from '../wire/bytes.ts';
 import { createRate } from './rate.ts';
 import type { Wallet } from '../identity.ts';
@@ -64,15 +56,11 @@ export function createCallerAttestations({ profile, clock, log }: CallerAttestat
   function judge({ wallet, measurement }: Caller, header: string, text: string): string | undefined {
     const document = header.length <= HEADER_CHARS_MAX ? parseBase64(header) : undefined;
     if (!document) return 'header_malformed';
-    const nowMs = clock.nowMs();
-    const verdict = verifyAttestation(document, { root: profile.attestationRoot, nowMs, skewMsMax: ATTESTATION_SKEW_MAX_MS });
-    if (verdict.kind === 'refused') return verdict.why;
-    const { attestation } = verdict;
-    const fresh = { nowMs, ageMsMax: ATTESTATION_AGE_MAX_MS, aheadMsMax: ATTESTATION_SKEW_MAX_MS };
+    const trust = { root: profile.attestationRoot, nowMs: clock.nowMs() };
     // Of its key the node has the address alone.
-    const fault = faultOf(attestation, { ...fresh, measurement, nonce: personalDigest(text), publicKey: 'any', wallet });
-    if (fault !== undefined) return fault;
-    return isKeyOf(wallet, attestation.publicKey) ? undefined : 'public_key_mismatch';
+    const judged = judgeDocument(document, trust, { measurement, nonce: personalDigest(text), publicKey: 'any', wallet });
+    if (judged.kind === 'refused') return judged.why;
+    return isKeyOf(wallet, judged.attestation.publicKey) ? undefined : 'public_key_mismatch';
   }
 
   return {

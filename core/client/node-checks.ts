@@ -3,10 +3,9 @@
  * of ours, that the enclave of the registered wallet and TEE key runs what the chain says. A check counts for one record of the registry
  * and for a while; calls that need it at a time share it. A node about which anything is in doubt is passed over.
  */
-import { verifyAttestation } from '../crypto/nitro/attestation.ts';
-import { faultOf } from '../crypto/nitro/policy.ts';
+import { judgeDocument } from '../crypto/nitro/judgement.ts';
 import { Refusal } from '../errors.ts';
-import { ATTESTATION_AGE_MAX_MS, ATTESTATION_BYTES_MAX, ATTESTATION_SKEW_MAX_MS, CLIENT_CHECK_MS, CLIENT_CHECKED_MS } from '../limits.ts';
+import { ATTESTATION_BYTES_MAX, CLIENT_CHECK_MS, CLIENT_CHECKED_MS } from '../limits.ts';
 import { hex, parseHex } from '../wire/bytes.ts';
 import { failureOf } from './attempt.ts';
 import { AttemptFailed } from './error.ts';
@@ -52,13 +51,11 @@ export function createNodeChecks({ profile, fetch, clock, random }: NodeChecksDe
   }
 
   function faultIn(document: Uint8Array, nonce: Uint8Array, { wallet, teePubkey, measurement }: LiveNode): string | undefined {
-    const nowMs = clock.nowMs();
     const publicKey = parseHex(teePubkey);
     if (!publicKey) return 'its registered key is none';
-    const verdict = verifyAttestation(document, { root: profile.attestationRoot, nowMs, skewMsMax: ATTESTATION_SKEW_MAX_MS });
-    if (verdict.kind === 'refused') return verdict.why;
-    const fresh = { nowMs, ageMsMax: ATTESTATION_AGE_MAX_MS, aheadMsMax: ATTESTATION_SKEW_MAX_MS };
-    return faultOf(verdict.attestation, { ...fresh, measurement, nonce, publicKey, wallet });
+    const trust = { root: profile.attestationRoot, nowMs: clock.nowMs() };
+    const judged = judgeDocument(document, trust, { measurement, nonce, publicKey, wallet });
+    return judged.kind === 'refused' ? judged.why : undefined;
   }
 
   /** There are never more than nodes that were live within the time for which a check counts. */

@@ -4,9 +4,7 @@
  * refusal is made, and written down, in one place.
  */
 import { Refusal } from '../errors.ts';
-import { ATTESTATION_AGE_MAX_MS, ATTESTATION_SKEW_MAX_MS } from '../limits.ts';
-import { verifyAttestation } from '../crypto/nitro/attestation.ts';
-import { faultOf } from '../crypto/nitro/policy.ts';
+import { judgeDocument } from '../crypto/nitro/judgement.ts';
 import type { Operator } from '../chain/registry.ts';
 import type { Hash } from '../identity.ts';
 import type { NetworkProfile } from '../networks.ts';
@@ -43,21 +41,10 @@ export function createAttestations({ attester, profile, clock, log }: Attestatio
   return {
     ours: ({ challenge, ephemeral }) => attester.document({ nonce: challenge, publicKey: ephemeral }),
     judge(peer, document, { challenge, ephemeral }) {
-      const nowMs = clock.nowMs();
-      const verdict = verifyAttestation(document, { root: profile.attestationRoot, nowMs, skewMsMax: ATTESTATION_SKEW_MAX_MS });
-      if (verdict.kind === 'refused') return refuse(peer, verdict.why, verdict.detail);
-      const { attestation } = verdict;
-      const fault = faultOf(attestation, {
-        nowMs,
-        ageMsMax: ATTESTATION_AGE_MAX_MS,
-        aheadMsMax: ATTESTATION_SKEW_MAX_MS,
-        measurement: peer.measurement,
-        nonce: challenge,
-        publicKey: ephemeral,
-        wallet: peer.wallet,
-      });
-      if (fault !== undefined) return refuse(peer, fault, `measured ${attestation.measurement} at ${attestation.timeMs}`);
-      return attestation.measurement;
+      const trust = { root: profile.attestationRoot, nowMs: clock.nowMs() };
+      const { measurement, wallet } = peer;
+      const judged = judgeDocument(document, trust, { measurement, nonce: challenge, publicKey: ephemeral, wallet });
+      return judged.kind === 'refused' ? refuse(peer, judged.why, judged.detail) : judged.attestation.measurement;
     },
     requireUnchanged(peer, attested) {
       if (peer.measurement !== attested) refuse(peer, 'measurement_changed', `attested ${attested}, registered ${peer.measurement}`);

@@ -55,9 +55,9 @@ const CHEAP: readonly Patch[] = [
     put: "import { deriveSessionKeys } from './keys.ts';\nimport { createEphemeral } from '../../tests/dst/cheap/ephemeral.ts';",
   },
   {
-    file: 'core/cluster/attestations.ts',
-    find: "import { verifyAttestation } from '../crypto/nitro/attestation.ts';",
-    put: "import { verifyAttestation } from '../../tests/dst/cheap/attestation.ts';",
+    file: 'core/crypto/nitro/judgement.ts',
+    find: "import { verifyAttestation } from './attestation.ts';",
+    put: "import { verifyAttestation } from '../../../tests/dst/cheap/attestation.ts';",
   },
 ];
 
