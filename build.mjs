@@ -22,6 +22,8 @@ const USAGE = `npm run build -- [options]
   --peer-suffix S    of the names of its nodes, such as .kms.acme.org
   --trust-domain D   of its certificates, such as kms.acme.org
   --trusted-proxies B  whose word counts on addresses of clients: blocks with commas between, such as 10.0.0.0/8
+  --app-attestation W  require: apps prove by their hardware what they run. ignore: the registry's word counts
+  --platform-proof W   accept or refuse the platform's form of proof, which binds no body
   --release          hold a profile from a file to the rules of a release; a named one always is
   --out FILE         of the executable (default dist/nova-kms, for a file without --release dist/nova-kms-<name>)
   --only PART        worker, binary or client
@@ -193,19 +195,29 @@ const UNFINISHED_MS_MAX = 10 * 60_000;
 /** A build that must not be. */
 class Refused extends Error {}
 
+/** What each cluster decides for itself, by option: the fields of the profile that it gives, from its text and the profile before. */
+const DECISIONS = {
+  'kms-registry': (kmsRegistry) => ({ kmsRegistry }),
+  'kms-app-id': (kmsAppId) => ({ kmsAppId }),
+  'peer-suffix': (suffix, { peerUrls }) => ({ peerUrls: { ...peerUrls, hostSuffixes: [suffix] } }),
+  'trust-domain': (trustDomain) => ({ trustDomain }),
+  'trusted-proxies': (blocks) => ({ trustedProxies: blocks.split(',') }),
+  'app-attestation': (appAttestation) => ({ appAttestation }),
+  'platform-proof': (platformProof) => ({ platformProof }),
+};
+
+/** The profile as it is written, with what the options decide. */
+function decided(written, options) {
+  const given = Object.entries(DECISIONS).filter(([name]) => options[name] !== undefined);
+  return given.reduce((profile, [name, fieldsOf]) => ({ ...profile, ...fieldsOf(options[name], profile) }), written);
+}
+
 /** What a binary is built for, by the options, and what will keep it from starting. */
 async function target(options) {
   const [{ NAMED_PROFILES }, { profileOf }] = await Promise.all([import('./core/profiles.ts'), import('./core/release.ts')]);
   const isNamed = Object.hasOwn(NAMED_PROFILES, options.profile);
   const written = isNamed ? NAMED_PROFILES[options.profile] : await readProfileFile(options.profile, Object.keys(NAMED_PROFILES));
-  const profile = {
-    ...written,
-    ...(options['kms-registry'] !== undefined && { kmsRegistry: options['kms-registry'] }),
-    ...(options['kms-app-id'] !== undefined && { kmsAppId: options['kms-app-id'] }),
-    ...(options['peer-suffix'] !== undefined && { peerUrls: { ...written.peerUrls, hostSuffixes: [options['peer-suffix']] } }),
-    ...(options['trust-domain'] !== undefined && { trustDomain: options['trust-domain'] }),
-    ...(options['trusted-proxies'] !== undefined && { trustedProxies: options['trusted-proxies'].split(',') }),
-  };
+  const profile = decided(written, options);
   const complete = { kmsRegistry: `0x${'1'.repeat(40)}`, kmsAppId: '1', ...profile };
   const malformed = messageOf(() => profileOf({ release: false, profile: complete }));
   if (malformed !== undefined) throw new Refused(malformed);
@@ -256,11 +268,7 @@ function readOptions() {
   const flag = { type: 'boolean', default: false };
   const options = {
     profile: { type: 'string', default: 'base-sepolia' },
-    'kms-registry': text,
-    'kms-app-id': text,
-    'peer-suffix': text,
-    'trust-domain': text,
-    'trusted-proxies': text,
+    ...Object.fromEntries(Object.keys(DECISIONS).map((name) => [name, text])),
     release: flag,
     out: text,
     only: text,
@@ -271,9 +279,7 @@ function readOptions() {
     const { values } = parseArgs({ options });
     if (values.only !== undefined && !['worker', 'binary', 'client'].includes(values.only))
       throw new TypeError(`there is no part ${values.only}`);
-    const ofBinary = ['kms-registry', 'kms-app-id', 'peer-suffix', 'trust-domain', 'trusted-proxies', 'out'].find(
-      (name) => values[name] !== undefined,
-    );
+    const ofBinary = [...Object.keys(DECISIONS), 'out'].find((name) => values[name] !== undefined);
     if (['worker', 'client'].includes(values.only) && (ofBinary !== undefined || values.release))
       throw new TypeError(`--${ofBinary ?? 'release'} is of the binary, and --only ${values.only} builds none`);
     return values;

@@ -84,13 +84,21 @@ describe('the build', () => {
     expect(copied.toSorted()).toEqual(needed.toSorted());
   });
 
-  it('names a binary after its profile when it is not for release', async () => {
+  it('names a binary after its profile when it is not for release, and puts into it what the cluster decides', async () => {
     const file = join(folder, 'profile.json');
     const profile = { ...NAMED_PROFILES['base-sepolia'], name: 'test-name' };
     await writeFile(file, JSON.stringify(profile));
-    const built = await build(['--profile', file, ...CLUSTER]);
+    const stricter = ['--trusted-proxies', '127.0.0.1/32,10.0.0.0/8', '--app-attestation', 'require', '--platform-proof', 'refuse'];
+    const built = await build(['--profile', file, ...CLUSTER, ...stricter]);
     expect(built).toMatchObject({ outfile: join(ROOT, 'dist', 'nova-kms-test-name'), profile: 'test-name', release: false });
+    const told = JSON.parse((await run(built.outfile, ['--profile'])).stdout) as { profile: object };
     await rm(built.outfile);
+    expect(told.profile).toEqual({
+      ...profile,
+      ...{ kmsRegistry: `0x${'22'.repeat(20)}`, kmsAppId: '43', trustDomain: 'kms.acme.org' },
+      peerUrls: { scheme: 'https', hosts: [], hostSuffixes: ['.kms.acme.org'] },
+      ...{ trustedProxies: ['127.0.0.1/32', '10.0.0.0/8'], appAttestation: 'require', platformProof: 'refuse' },
+    });
   });
 
   it('makes no release of a profile that none may have, and leaves an earlier one alone', async () => {
@@ -115,6 +123,9 @@ describe('the build', () => {
     [['--kms-registry', `0x${'22'.repeat(20)}`, '--kms-app-id', 'x'], 1, 'kmsAppId is missing or malformed'],
     [[...REGISTRY, '--peer-suffix', 'kms.acme.org'], 1, 'peerUrls is missing or malformed'],
     [[...REGISTRY, '--trust-domain', 'KMS'], 1, 'trustDomain is missing or malformed'],
+    [[...REGISTRY, '--app-attestation', 'yes'], 1, 'appAttestation is missing or malformed'],
+    [[...REGISTRY, '--platform-proof', 'no'], 1, 'platformProof is missing or malformed'],
+    [['--only', 'worker', '--app-attestation', 'require'], 2, '--app-attestation is of the binary'],
   ])('refuses %j', async (args, code, why) => {
     expect(await fails(args)).toEqual({ code, stderr: expect.stringContaining(why) });
   });
