@@ -278,6 +278,16 @@ describe('R-9 the protocol', () => {
   });
 });
 
+describe('R-9 the architecture', () => {
+  it('has every file of the rooms in its picture', () => {
+    const [picture] = codeBlocks(read('docs/architecture.md'));
+    const files = globSync('{core/*,core/crypto/nitro,functions}/*.ts', { cwd: ROOT }).map((path) => posix.basename(path, '.ts'));
+    const words = new Set(picture?.code.match(/[a-z0-9]+(?:-[a-z0-9]+)*/g));
+    expect(files.length).toBeGreaterThan(100);
+    expect(files.filter((name) => !words.has(name))).toEqual([]);
+  });
+});
+
 describe('R-9 operations', () => {
   const operations = read('docs/operations.md');
 
@@ -296,6 +306,13 @@ describe('R-9 operations', () => {
         .toSorted(),
     ).toEqual(fields.toSorted());
     expect(operations).toContain(`at most ${limits.TRUSTED_PROXIES_MAX}, none wider than /${limits.TRUSTED_PROXY_BITS_MIN}`);
+  });
+
+  it('list every option of the build', () => {
+    const options = [...read('build.mjs').matchAll(/^ {2}(--[a-z-]+)/gm)].map((match) => match[1] ?? '').filter((name) => name !== '--help');
+    const named = tableRows(section(operations, 'Enclave image')).flatMap(([option = '']) => codesIn(option));
+    expect(options.length).toBeGreaterThan(10);
+    expect(named.toSorted()).toEqual(options.toSorted());
   });
 
   it('list every setting and every exit code of the binary', () => {
@@ -400,6 +417,18 @@ describe('docs/security.md', () => {
     const titles = globSync('{tests,contracts/test}/**/*.{test.ts,t.sol}', { cwd: ROOT }).filter((path) => path !== 'tests/docs.test.ts');
     const unnamed = rows.filter(({ id, state }) => state.startsWith('waits') && titles.some((path) => carries(path, id)));
     expect(unnamed.map(({ id }) => id)).toEqual([]);
+  });
+
+  it('says of the client the numbers of core/limits.ts', () => {
+    const text = section(security, 'What the client checks').replaceAll(/\s+/g, ' ');
+    const seconds = (ms: number) => `${ms / 1_000} s`;
+    const expected = [
+      `is read again every ${seconds(limits.CLIENT_VIEW_MS)}`,
+      `${limits.CLIENT_ANSWER_BYTES_MAX / 1_048_576} MiB and ${seconds(limits.CLIENT_ATTEMPT_MS)} are the most a try may take`,
+      `at most ${limits.ATTESTATION_BYTES_MAX / 1_024} KiB and ${seconds(limits.CLIENT_CHECK_MS)}`,
+      `A node gives ${limits.ATTESTATIONS_PER_SECOND} documents a second to all who ask`,
+    ];
+    expect(expected.filter((words) => !text.includes(words))).toEqual([]);
   });
 
   it('X-17 names every hop', () => {

@@ -1,6 +1,6 @@
 /**
  * `nova-kms/client`: what an app imports. It joins the client with this host's clock, randomness and fetch; everything else is
- * in `core/client/client.ts`. Runs in Node 20 and newer and in workers with `nodejs_compat`.
+ * in `core/client/client.ts`. Runs in Node 20.3 and newer and in workers with `nodejs_compat`.
  */
 import { createFetch } from '../platform/fetch.ts';
 import { createOdyn } from '../platform/odyn.ts';

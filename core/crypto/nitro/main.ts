@@ -1,6 +1,6 @@
 /**
  * `nova-kms/attestation`: what an app imports to verify an attestation document by itself, a node's of `GET /attestation` or any other.
- * Pure, but for the host's verification of P-384. Runs in Node 20 and newer and in workers with `nodejs_compat`.
+ * Pure, but for the host's verification of P-384. Runs in Node 20.3 and newer and in workers with `nodejs_compat`.
  */
 export { verifyAttestation } from './attestation.ts';
 export { faultOf } from './policy.ts';
