@@ -1,6 +1,6 @@
 /**
  * Everything a node writes into its audit trail (`docs/protocol.md` clause 14.1): a closed list of kinds, each with its fields, as the wire
- * has them. A field holds numbers, reasons and public identifiers; no kind has a place for a key, a value, a signature or the name of a key.
+ * has them. A field holds numbers, reasons and public identifiers; no kind has a place for a key or its name, a value or a signature.
  */
 import type { Epoch, Hash, Wallet } from './identity.ts';
 import type { Reason } from './errors.ts';

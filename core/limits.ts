@@ -103,7 +103,9 @@ export const DERIVE_BODY_BYTES_MAX = 16 * KIB;
 export const SIGN_CERT_BODY_BYTES_MAX = 64 * KIB;
 /** A vote: the longest number of a change has 78 digits. */
 export const VOTE_BODY_BYTES_MAX = KIB;
-/** Bodies that are being read or worked on: what one app, or all together, can make a node hold. A node that is killed forgets its secret. */
+/**
+ * Bodies that are being read or worked on: what one app, or all together, can make a node hold. A node that is killed forgets its secret.
+ */
 export const BODIES_PER_WALLET_BYTES_MAX = 16 * MIB;
 export const BODIES_TOTAL_BYTES_MAX = 64 * MIB;
 /** Objects and lists inside each other. What is asked of a node has four levels. */

@@ -1,4 +1,7 @@
-/** `GET /audit/head` and `GET /audit` (`docs/protocol.md` clause 14.3): where this boot's trail ends, signed, and the records that lead there. */
+/**
+ * `GET /audit/head` and `GET /audit` (`docs/protocol.md` clause 14.3): where this boot's trail ends, signed, and the records that lead
+ * there.
+ */
 import { parseSignature } from '../core/crypto/wallet.ts';
 import { Refusal } from '../core/errors.ts';
 import { AUDIT_PAGE_BYTES_MAX, AUDIT_PAGE_RECORDS_MAX } from '../core/limits.ts';

@@ -1,7 +1,7 @@
 /**
  * The road of operators (`docs/protocol.md` clause 14.4): signed, authorize, rate, answer, sign. It does not ask whether the node serves: a
- * node that does not is what operators look into. Nothing on it is sealed, because nothing on it is secret. What changes something is open to
- * who registered the node, and to nobody else.
+ * node that does not is what operators look into. Nothing on it is sealed, because nothing on it is secret. What changes something is open
+ * to who registered the node, and to nobody else.
  */
 import { withDeadline } from '../core/deadline.ts';
 import { Refusal } from '../core/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * What leaves the node when something is refused. One table maps every reason to its status, code and public message (`docs/protocol.md` clause 10); the
- * compiler checks that none is missing. Details stay in the log, under the request id. Anything unexpected is a blank 500.
+ * What leaves the node when something is refused. One table maps every reason to its status, code and public message (`docs/protocol.md`
+ * clause 10); the compiler checks that none is missing. Details stay in the log, under the request id. Anything unexpected is a blank 500.
  */
 import { Refusal } from '../core/errors.ts';
 import { jsonReply } from './answers.ts';

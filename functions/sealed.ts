@@ -1,5 +1,5 @@
 /**
- * The one road of a private request (`docs/protocol.md` clause 5): ready, authenticate, authorize, rate, open, parse, work,
+ * The one road of a private request (`docs/protocol.md` clause 5): ready, authenticate, authorize, rate, attested, open, parse, work,
  * wait, seal, sign. What works at its end sees a caller and what it asks, nothing of the wire. Plaintext has no road at all.
  */
 import { withDeadline } from '../core/deadline.ts';

@@ -1,6 +1,7 @@
 /**
- * What came on a connection, handed to Node's parser in pieces. The parser stops for nobody: of 64 KiB it makes two thousand requests, thirty
- * milliseconds of work, also when the sixteenth too many has already ended the connection. Between two pieces it can be told that it is over.
+ * What came on a connection, handed to Node's parser in pieces. The parser stops for nobody: of 64 KiB it makes two thousand requests,
+ * thirty milliseconds of work, also when the sixteenth too many has already ended the connection. Between two pieces it can be told that it
+ * is over.
  */
 import { HTTP_SLICE_BYTES } from '../core/limits.ts';
 import type { Socket } from 'node:net';

@@ -1,6 +1,7 @@
 /**
- * `POST /operator/vote` (`docs/protocol.md` clause 14.6): the node's wallet signs one text for `KMSRegistry`. What is asked for is read into a
- * vote, and the text is made of that: nobody brings a text of their own. Whether the vote still means anything is the contract's to judge.
+ * `POST /operator/vote` (`docs/protocol.md` clause 14.6): the node's wallet signs one text for `KMSRegistry`. What is asked for is read
+ * into a vote, and the text is made of that: nobody brings a text of their own. Whether the vote still means anything is the contract's to
+ * judge.
  */
 import { eligibleMemberOf, memberOf } from '../core/chain/view.ts';
 import { parseSignature } from '../core/crypto/wallet.ts';

@@ -1,7 +1,7 @@
 /**
- * The audit trail of one boot (`docs/protocol.md` clause 14.1): records that are appended and never changed, each naming the hash of the one
- * before it. Bounded in memory: the oldest leave, and what is kept is a chain from its oldest `prev` to the head. It proves nothing
- * by itself; a signature of the head does.
+ * The audit trail of one boot (`docs/protocol.md` clause 14.1): records that are appended and never changed, each naming the hash of the
+ * one before it. Bounded in memory: the oldest leave, and what is kept is a chain from its oldest `prev` to the head. It proves nothing by
+ * itself; a signature of the head does.
  */
 import { digestOf } from '../crypto/digest.ts';
 import { hex, utf8 } from '../wire/bytes.ts';

@@ -1,6 +1,6 @@
 /**
- * Whether records are the trail whose head a node signed (`docs/protocol.md` clause 14.3). Pure, and for whoever keeps trails: records and head
- * are attacker-controlled until it says `whole`. Each record is proven by the one after it and the last by the head, so it goes
+ * Whether records are the trail whose head a node signed (`docs/protocol.md` clause 14.3). Pure, and for whoever keeps trails: records and
+ * head are attacker-controlled until it says `whole`. Each record is proven by the one after it and the last by the head, so it goes
  * backwards, and what it names as altered is the newest that is; nothing is known of those before.
  */
 import { parseSignature, recoverWallet } from '../crypto/wallet.ts';

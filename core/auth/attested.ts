@@ -1,8 +1,8 @@
 /**
- * Whether an app's instance runs what the registry says of it (`docs/protocol.md` clause 3.4), where the profile requires that. The hardware
- * of its enclave vouches in one document for the measurement, for the key of the wallet, and for the very text that this wallet has signed
- * to prove a request: so it is fresh, for this node, and of no use beside any other request. Asked once for an instance, its version and its
- * measurement, as long as that is remembered.
+ * Whether an app's instance runs what the registry says of it (`docs/protocol.md` clause 3.4), where the profile requires that. The
+ * hardware of its enclave vouches in one document for the measurement, for the key of the wallet, and for the very text that this wallet
+ * has signed to prove a request: so it is fresh, for this node, and of no use beside any other request. Asked once for an instance, its
+ * version and its measurement, as long as that is remembered.
  */
 import { LRUCache } from 'lru-cache';
 import { judgeDocument } from '../crypto/nitro/judgement.ts';
@@ -89,7 +89,9 @@ function keyOf({ wallet, instanceId, versionId, measurement }: Caller): string {
   return [wallet, instanceId, versionId, measurement].join(' ');
 }
 
-/** Whether an SPKI DER is that of the wallet's key. Odyn writes no other of that form: keys that are named to it are reduced to their bits. */
+/**
+ * Whether an SPKI DER is that of the wallet's key. Odyn writes no other of that form: keys that are named to it are reduced to their bits.
+ */
 function isKeyOf(wallet: Wallet, publicKey: Uint8Array | undefined): boolean {
   const text = publicKey ? hex(publicKey) : '';
   const isWhole = text.startsWith(`${SECP256K1_SPKI_HEAD}04`) && text.length === SECP256K1_SPKI_HEAD.length + POINT_HEX_CHARS;

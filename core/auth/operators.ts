@@ -1,6 +1,7 @@
 /**
  * Who may look into a node (`docs/protocol.md` clause 14.4): the account that registered it, and the owner of `KMSRegistry`, both at the
- * head; and who may have it vote: the first alone. Asked of nodes that do not serve, too; without a usable view of the chain nobody is anybody.
+ * head; and who may have it vote: the first alone. Asked of nodes that do not serve, too; without a usable view of the chain nobody is
+ * anybody.
  */
 import { Refusal } from '../errors.ts';
 import { OWNER_CACHE_MS, RPC_MS_MAX } from '../limits.ts';

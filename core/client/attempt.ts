@@ -44,10 +44,10 @@ export interface Purpose<T> {
 }
 
 /**
- * The signed refusals that end a call: each says something of the sealed plaintext alone, which nobody between can alter, by
- * rules that need neither a clock nor the chain (a cursor needs the key of its epoch, which every node that serves holds).
- * Every other one leads to the next node, also one that is added later. A host brings about refusals of the body as it arrived (altered, swollen, cut short, held back); the rest are one node's view of the
- * chain, its clock, its memory or its load.
+ * The signed refusals that end a call: each says something of the sealed plaintext alone, which nobody between can alter, by rules that
+ * need neither a clock nor the chain (a cursor needs the key of its epoch, which every node that serves holds). Every other one leads to
+ * the next node, also one that is added later. A host brings about refusals of the body as it arrived (altered, swollen, cut short, held
+ * back); the rest are one node's view of the chain, its clock, its memory or its load.
  */
 const FINAL: ReadonlySet<string> = new Set([
   'request_malformed',

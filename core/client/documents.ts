@@ -1,6 +1,7 @@
 /**
- * Documents of this app's enclave with its proofs (`docs/protocol.md` clause 3.4): for a node that asks for one, and for each node once where
- * the profile says that they do. A document says nothing that Odyn would not tell anybody, so nobody has to be believed who asks for it.
+ * Documents of this app's enclave with its proofs (`docs/protocol.md` clause 3.4): for a node that asks for one, and for each node once
+ * where the profile says that they do. A document says nothing that Odyn would not tell anybody, so nobody has to be believed who asks for
+ * it.
  */
 import { CALLER_DOCUMENT_BYTES_MAX, OPERATORS_MAX } from '../limits.ts';
 import { assert, Refusal } from '../errors.ts';

@@ -1,7 +1,7 @@
 /**
- * What members prove of their enclaves to each other (`docs/protocol.md` clause 7.3): a document of the hardware that answers a challenge of
- * the other side, for the ephemeral key and the wallet of this hello, from an enclave that runs what the chain says of that wallet. Every
- * refusal is made, and written down, in one place.
+ * What members prove of their enclaves to each other (`docs/protocol.md` clause 7.5): a document of the hardware that answers a challenge
+ * of the other side, for the ephemeral key and the wallet of this hello, from an enclave that runs what the chain says of that wallet. What
+ * is refused here is written down here.
  */
 import { Refusal } from '../errors.ts';
 import { judgeDocument } from '../crypto/nitro/judgement.ts';

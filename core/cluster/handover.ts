@@ -1,7 +1,7 @@
 /**
- * Handing a secret to a member, and fetching one (`docs/protocol.md` clause 8.2). There is one form of this message: inside a
- * sealed frame of an attested session, named by its hash, to an eligible member, at a bounded rate, with a record in the audit trail. What arrives is checked
- * against the hash that was asked for before anything is kept.
+ * Handing a secret to a member, and fetching one (`docs/protocol.md` clause 8.2). There is one form of this message: inside a sealed frame
+ * of an attested session, named by its hash, to an eligible member, at a bounded rate, with a record in the audit trail. What arrives is
+ * checked against the hash that was asked for before anything is kept.
  */
 import { Refusal } from '../errors.ts';
 import { HANDOVERS_BURST, HANDOVERS_PER_SECOND, OPERATORS_MAX } from '../limits.ts';

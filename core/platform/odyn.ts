@@ -1,6 +1,6 @@
 /**
- * The enclave's Odyn over HTTP on loopback: wallet, TEE key, hardware randomness, attestation documents. Its answers are checked for shape and its
- * error texts stay in the log.
+ * The enclave's Odyn over HTTP on loopback: wallet, TEE key, hardware randomness, attestation documents. Its answers are checked for shape
+ * and its error texts stay in the log.
  */
 import { Refusal } from '../errors.ts';
 import { encodePem } from '../ca/pem.ts';

@@ -26,7 +26,9 @@ import type { Peer, Peers } from '../cluster/peers.ts';
 import type { Pushes } from './pushes.ts';
 import type { FrameHandler } from '../cluster/sessions.ts';
 
-/** `complete`: this node holds all that the peer held, but for what is from the future. `skipped`: the two digests were of different epochs. */
+/**
+ * `complete`: this node holds all that the peer held, but for what is from the future. `skipped`: the two digests were of different epochs.
+ */
 export type Outcome = 'complete' | 'incomplete' | 'skipped';
 
 export interface AntiEntropyCounts {

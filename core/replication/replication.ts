@@ -34,7 +34,10 @@ export interface Replication {
   tick(): Promise<void>;
   /** The store has changed: peers are told at once, with what else changes within a few milliseconds. */
   wake(): void;
-  /** Until nothing goes on behind a tick or a change, and no longer than that: what died with its request never ends. For hosts that end what nobody waits for. */
+  /**
+   * Until nothing goes on behind a tick or a change, and no longer than that: what died with its request never ends. For hosts that end
+   * what nobody waits for.
+   */
   idle(msMax: number): Promise<void>;
   /** Until so many nodes, this one included, or all members hold the records; at most that long. Never throws. */
   replicated(records: readonly StoredRecord[], wanted: number, timeoutMs: number): Promise<ReplicaCount>;

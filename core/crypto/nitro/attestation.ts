@@ -1,6 +1,7 @@
 /**
- * Verifies an attestation document of AWS Nitro Enclaves: that the holder of a root vouches, at a given time, for what an enclave runs and for
- * the bytes that it asked to have signed. Pure, and no policy: whether that is the enclave one wants says `core/crypto/nitro/policy.ts`.
+ * Verifies an attestation document of AWS Nitro Enclaves: that the holder of a root vouches, at a given time, for what an enclave runs and
+ * for the bytes that it asked to have signed. Pure, and no policy: whether that is the enclave one wants says
+ * `core/crypto/nitro/policy.ts`.
  */
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { ATTESTATION_BYTES_MAX } from '../../limits.ts';

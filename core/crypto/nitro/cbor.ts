@@ -1,7 +1,7 @@
 /**
  * CBOR (RFC 8949) as the Nitro Security Module writes it, and nothing more: integers, byte and text strings, lists, maps, null. Lists and
  * maps may have an indefinite length, as newer modules write their map; strings may not. Every head is in its shortest form, no key is
- * there twice, nothing follows the value. It reads strangers' bytes: depth is bounded, and no length is believed before its bytes are there.
+ * there twice, nothing follows the value. It reads strangers' bytes: depth is bounded, and no length is believed before its bytes came.
  */
 import { parseUtf8 } from '../../wire/bytes.ts';
 import { Unverified } from './fault.ts';

@@ -1,6 +1,6 @@
 /**
- * A document and what it must be, in one judgement: for whoever asked for it a moment ago, be it a peer, an app or a node. Pure. How old it may
- * be, and how far clocks may differ, is the same for all of them.
+ * A document and what it must be, in one judgement: for whoever asked for it a moment ago, be it a peer, an app or a node. Pure. How old it
+ * may be, and how far clocks may differ, is the same for all of them.
  */
 import { ATTESTATION_AGE_MAX_MS, ATTESTATION_SKEW_MAX_MS } from '../../limits.ts';
 import { verifyAttestation } from './attestation.ts';

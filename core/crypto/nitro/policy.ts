@@ -47,8 +47,8 @@ function isSame(given: Uint8Array | undefined, expected: Uint8Array): boolean {
 }
 
 /**
- * The wallet that Odyn put into the user data, when there can be no doubt which. Odyn lets whoever asks put members of his own beside it: one
- * that has an `eth_addr` inside comes before the real one in the text, and a reader of bytes would find that. So the name stands there
+ * The wallet that Odyn put into the user data, when there can be no doubt which. Odyn lets whoever asks put members of his own beside it:
+ * one that has an `eth_addr` inside comes before the real one in the text, and a reader of bytes would find that. So the name stands there
  * once, and a reader of bytes and a reader of JSON find the same.
  */
 function walletIn(userData: Uint8Array): Wallet | undefined {
