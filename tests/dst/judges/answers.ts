@@ -99,6 +99,7 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     if (op !== 'put' && op !== 'delete') return;
     if (status !== 200 && status !== 202) return judgeRefusal(began, status, told);
     const known = judgeWrite(began.boot, told);
+    world.trails.judgeAnswer(began.boot, op === 'put' ? 'value_written' : 'value_deleted', String(told['version']));
     if (known) judgeTerms(began, status, told, known);
   }
 
@@ -152,8 +153,9 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
       );
       if (operation.kind === 'list' && isDone) reads.judgeList(began, body);
       else if (operation.kind === 'batch' && isDone) {
-        const [, put, read] = body['results'] as readonly (Fields & { status: number })[];
+        const [, put, read, removal] = body['results'] as readonly (Fields & { status: number })[];
         if (put) judgeOne(began, 'put', operation.key, put.status, put);
+        if (removal?.status === 200) world.trails.judgeAnswer(boot, 'value_deleted', String(removal['version']));
         // In one stretch after the write: no floor of before it counts, and its own does.
         if (put?.status === 200 && read?.status === 200)
           hold(
@@ -166,8 +168,10 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
         keys.judgeKey(name, String(body['key']));
         // The epoch that an app was born in does not change.
         if (operation.id % 2 !== 0) keys.judgeOwnEpoch(app, body['epoch'] as number);
-      } else if (operation.kind === 'cert' && isDone) keys.judgeCertificate(body['epoch'] as number, String(body['ca_certificate']));
-      else judgeOne(began, operation.kind, operation.key, status, body);
+      } else if (operation.kind === 'cert' && isDone) {
+        keys.judgeCertificate(body['epoch'] as number, String(body['ca_certificate']));
+        world.trails.judgeAnswer(boot, 'certificate_issued', String(body['serial']));
+      } else judgeOne(began, operation.kind, operation.key, status, body);
     },
     delivered(began, { status, body }) {
       const { app, operation } = began;

@@ -20,6 +20,7 @@ export const INVARIANTS = {
   I17: 'a revoked app or node is refused within the bound',
   I18: 'what an app reads, lists and derives is its own',
   I19: 'all nodes have the same certificates of an epoch, and at the end the same trust bundle',
+  I20: 'a trail is one row of records: one for each write, delete and certificate that was answered for, and for each secret that a node has from another',
   I21: 'after the faults every node serves within the time, none lags, and nothing changes any more',
   I22: 'what a node holds is bounded: tombstones, bodies, calls, what was used up, what is tried again, candidates',
   I23: 'a secret is installed only for the epoch and hash that the chain names, and has that hash',

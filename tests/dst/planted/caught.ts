@@ -98,4 +98,9 @@ export const CAUGHT: CaughtTable = {
   used_up_twice: { on: 'calm 0 1 I22', off: 'calm 0 1 I22' },
   nobody_waits_for_a_greeting: { on: 'partition 2 9 I0', off: 'partition 2 9 I0' },
   failed_peer_given_up: { on: 'loss 0 1 I21', off: 'loss 0 1 I21' },
+  deletes_of_nothing_not_told: { on: 'calm 0 1 I20', off: 'calm 0 1 I20' },
+  conditional_writes_told_twice: { on: 'calm 0 1 I20', off: 'calm 0 1 I20' },
+  certificates_not_told: { on: 'swarm 1 4 I20', off: 'swarm 1 4 I20' },
+  handovers_not_told: { on: 'crash 0 1 I20', off: 'crash 0 1 I20' },
+  trail_starts_over: { on: 'calm 9 10 I20', off: 'calm 9 10 I20' },
 };

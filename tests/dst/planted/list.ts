@@ -10,6 +10,7 @@ import { ORDER_BUGS } from './order.ts';
 import { PUSHING_BUGS } from './pushing.ts';
 import { READ_BUGS } from './reads.ts';
 import { ROOM_BUGS } from './room.ts';
+import { TRAIL_BUGS } from './trails.ts';
 import type { Patch } from '../bundle.ts';
 import type { PlantedBug } from './bug.ts';
 
@@ -27,6 +28,7 @@ export const PLANTED: readonly PlantedBug[] = [
   ...COMPARING_BUGS,
   ...FORGETTING_BUGS,
   ...CLUSTER_BUGS,
+  ...TRAIL_BUGS,
 ];
 
 /** Rounds can be left out while it runs. Catching up compares as before; nothing does afterwards. */

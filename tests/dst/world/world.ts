@@ -10,6 +10,7 @@ import { createPlatform } from './platform.ts';
 import { createReadiness } from '../judges/readiness.ts';
 import { createTimeline } from './timeline.ts';
 import { createTrace } from './trace.ts';
+import { createTrails } from '../judges/trails.ts';
 import type { EventFields, EventName } from '../../../core/events.ts';
 import type { OutboundAnswer, OutboundRequest } from '../../../core/ports.ts';
 import type { VirtualChain } from './chain.ts';
@@ -21,6 +22,7 @@ import type { Platform } from './platform.ts';
 import type { Readiness } from '../judges/readiness.ts';
 import type { Timeline } from './timeline.ts';
 import type { Trace } from './trace.ts';
+import type { Trails } from '../judges/trails.ts';
 
 export interface World {
   readonly dice: Dice;
@@ -30,6 +32,7 @@ export interface World {
   readonly platform: Platform;
   readonly ledger: Ledger;
   readonly readiness: Readiness;
+  readonly trails: Trails;
   readonly trace: Trace;
   readonly slots: ReadonlyMap<string, Slot>;
   running(): Boot[];
@@ -63,13 +66,14 @@ export function createWorld(dice: Dice, isTraced: boolean): World {
   });
   const network = createNetwork(timeline, dice.fork('network'));
   const trace = createTrace(timeline.nowMs, isTraced);
+  const trails = createTrails();
   const slots = new Map<string, Slot>();
   const touched = new Set<Boot>();
   const endpointDice = dice.fork('endpoints');
   let boots = 0;
 
   const world: World = {
-    ...{ dice, timeline, chain, network, platform, trace, slots },
+    ...{ dice, timeline, chain, network, platform, trace, trails, slots },
     get ledger() {
       return ledger;
     },
@@ -118,6 +122,10 @@ export function createWorld(dice: Dice, isTraced: boolean): World {
         const isInternal = event === 'request.failed' || ('reason' in fields && fields.reason === 'internal');
         hold('I0', !isInternal, () => `${slot.name}: ${event} ${text}`);
         if (event === 'secret.installed') readiness.installed(slot, fields as EventFields['secret.installed']);
+        // While a node is made it has no boot yet, and records nothing of these.
+        if (!slot.boot) return;
+        if (event === 'audit.recorded') trails.recorded(slot.boot, (fields as EventFields['audit.recorded']).record);
+        if (event === 'secret.installed') trails.judgeHandover(slot.boot, fields as EventFields['secret.installed']);
         if (event === 'peer.unreachable') readiness.unreached(slot, fields as EventFields['peer.unreachable']);
       });
     },
