@@ -8,11 +8,11 @@ import { asView, flipped } from '../../fakes.ts';
 import { areSamplesThere, sample, SAMPLES, SKIPPED_WITHOUT } from './samples.ts';
 import type { Attestation, Verdict } from '../../../../core/crypto/nitro/attestation.ts';
 import type { Expectation } from '../../../../core/crypto/nitro/policy.ts';
-import type { Sample } from './samples.ts';
 
 /** The one that a release has, which is not read from where the documents lie. */
 const root = awsNitroRoot();
 const verify = (file: string, nowMs: number) => verifyAttestation(sample(file), { root, nowMs, skewMsMax: 0 });
+const DAY_MS = 86_400_000;
 const said = (verdict: Verdict) => (verdict.kind === 'verified' ? 'verified' : verdict.why);
 const verified = (verdict: Verdict): Attestation => {
   if (verdict.kind === 'refused') throw new Error(`${verdict.why}: ${verdict.detail}`);
@@ -55,6 +55,12 @@ describe.skipIf(!areSamplesThere())(`the document of AWS (${SKIPPED_WITHOUT})`, 
       ]);
     },
   );
+  it.each(SAMPLES)('$file verifies at no time far from its own', ({ file, timeMs }) => {
+    const others = [0, 1, ...SAMPLES.map((other) => other.timeMs).filter((other) => other !== timeMs), timeMs - DAY_MS, timeMs + DAY_MS];
+    const far = [...others, Date.parse('2049-10-28T14:28:05Z'), Number.MAX_SAFE_INTEGER, Infinity, -Infinity, NaN];
+    expect(far.map((nowMs) => said(verify(file, nowMs))).filter((verdict) => verdict === 'verified')).toEqual([]);
+    expect(said(verify(file, timeMs))).toBe('verified');
+  });
   it.each(SAMPLES)('$file verifies as a view and under tag 18, and keeps bytes of its own', ({ file, timeMs }) => {
     const bytes = sample(file);
     const tagged = Uint8Array.of(0xd2, ...bytes);
@@ -88,14 +94,6 @@ describe.skipIf(!areSamplesThere())(`the document of AWS (${SKIPPED_WITHOUT})`, 
     const { pcrs, userData, nonce } = verified(verifyAttestation(bytes, { root: own, nowMs, skewMsMax: 0 }));
     expect([...pcrs].every(([index, digest]) => digest.every((byte) => byte === index))).toBe(true);
     expect([userData?.length, nonce]).toEqual([3, undefined]);
-  });
-  it('X-9 never verifies with a byte of it flipped', { timeout: 120_000 }, () => {
-    const { file, timeMs } = SAMPLES[2] as Sample;
-    const bytes = sample(file);
-    for (let index = 0; index < bytes.length; index += 1)
-      expect(said(verifyAttestation(flipped(bytes, index, index % 8), { root, nowMs: timeMs, skewMsMax: 0 })), `byte ${index}`).not.toBe(
-        'verified',
-      );
   });
   it.each(SAMPLES)('X-9 $file never verifies cut short, at either end', ({ file, timeMs }) => {
     const bytes = sample(file);
