@@ -123,6 +123,7 @@ export type PeerReason =
   | 'frame_replayed'
   | 'cursor_ahead'
   | 'handover_not_eligible'
+  | 'handover_not_held'
   | 'handover_rate_limited';
 
 export type OutboundReason =

@@ -39,12 +39,8 @@ const proofRefused: Wire = {
     'The proof was refused. Sign with the wallet that the registry binds to an ACTIVE, verified instance: either the request itself (ERC-8128, for this node’s registered URL and chain, each nonce once), or NovaKMS:AppAuth:<fresh nonce of this node>:<node wallet as /status shows it>:<unix seconds now>. The node’s log has the cause under this request id.',
 };
 
-const internal: Wire = {
-  status: 500,
-  code: 'internal_error',
-  shownAs: 'internal',
-  message: 'The node failed to answer. Its log has the cause under this request id.',
-};
+const failed = 'The node failed to answer. Its log has the cause under this request id.';
+const internal: Wire = { status: 500, code: 'internal_error', shownAs: 'internal', message: failed };
 
 function unready(message: string): Wire {
   return { status: 503, code: 'service_unavailable', message };
@@ -221,6 +217,7 @@ const table = {
   frame_replayed: refused(403, 'forbidden', 'The frame’s counter was used already.'),
   cursor_ahead: refused(403, 'forbidden', 'No change here has that number yet.'),
   handover_not_eligible: refused(403, 'forbidden', 'Secrets are handed to eligible operators only.'),
+  handover_not_held: refused(404, 'not_found', 'This node holds no secret of that epoch and hash.'),
   handover_rate_limited: refused(429, 'rate_limited', 'Too many handovers for one member.'),
 
   url_refused_outbound: internal,

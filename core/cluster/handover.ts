@@ -53,6 +53,8 @@ export function createHandover({ view, vault, clock, log }: HandoverDependencies
       const secret = vault.handOver(epoch, hash);
       return secret ? [{ epoch, hash, secret }] : [];
     });
+    // Nobody is blamed for asking, and the asker goes on to the next holder; but whoever names what is not here leaves a record.
+    if (given.length < wanted.length) log('handover.refused', { peer: peer.wallet, reason: 'handover_not_held' });
     for (const { epoch, hash } of given) log('handover.given', { epoch, hash, peer: peer.wallet, measurement: peer.measurement });
     return encodeGiven(given);
   };

@@ -452,6 +452,7 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
       'frame_replayed',
       'cursor_ahead',
       'handover_not_eligible',
+      'handover_not_held',
       'handover_rate_limited',
     ] as const),
   ],
