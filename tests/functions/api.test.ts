@@ -74,7 +74,7 @@ describe('the public endpoints', () => {
 });
 
 describe('the route table', () => {
-  it('S-M7 sends no CORS header and keeps no cache', async () => {
+  it('S-M7 R-7 sends no CORS header and keeps no cache', async () => {
     for (const [path, method] of [
       ['/status', 'GET'],
       ['/kms/derive', 'OPTIONS'],

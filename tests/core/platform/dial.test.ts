@@ -62,7 +62,7 @@ function fetchBy(scheme: 'http' | 'https', options: Omit<DialOptions, 'hosts'> &
   return createFetch(config, fetch, createDial({ ...options, hosts }));
 }
 
-describe('S-H2 a name that turns', () => {
+describe('S-H2 R-6 a name that turns', () => {
   /** What is often done instead: the name is judged, and then somebody else looks it up again and dials that. */
   async function judgedThenDialled(resolve: Resolve): Promise<string> {
     const first = await new Promise<string>((told) => resolve(NAME, { all: true }, (_error, [found]) => told(found?.address ?? '')));
