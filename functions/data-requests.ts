@@ -57,12 +57,22 @@ export interface BatchRequest {
   readonly replicas: WantedReplicas;
 }
 
+/** Below it every path is a key. */
+export const DATA_PATH = '/kms/data/';
+
 const FIELDS = {
   put: ['key', 'value', 'ttl_ms', 'if_version', 'when_full'],
   delete: ['key', 'if_version'],
   get: ['key'],
   list: ['prefix', 'limit', 'cursor'],
 } as const satisfies Record<Operation['op'], readonly string[]>;
+
+/** Names of a list's query, and what is said of a value that is none. */
+const MALFORMED: readonly (readonly [string, RequestReason])[] = [
+  ['prefix', 'prefix_malformed'],
+  ['limit', 'limit_malformed'],
+  ['cursor', 'cursor_malformed'],
+];
 
 export function parsePut(body: JsonObject): Write<PutOperation> {
   requireKnown(body, [...FIELDS.put, 'min_replicas']);
@@ -103,19 +113,10 @@ export function parseListQuery(search: string, open: OpenCursor): ListOperation 
   return listOf({ ...Object.fromEntries(named), ...(limit !== undefined && { limit: Number(limit) }) }, open);
 }
 
-const MALFORMED: readonly (readonly [string, RequestReason])[] = [
-  ['prefix', 'prefix_malformed'],
-  ['limit', 'limit_malformed'],
-  ['cursor', 'cursor_malformed'],
-];
-
 /** Everything after `/kms/data/`, slashes and all, percent-decoded: one key. */
 export function parseKeyPath(pathname: string): GetOperation {
   return { op: 'get', key: keyOf(percentDecoded(pathname.slice(DATA_PATH.length))) };
 }
-
-/** Below it every path is a key. */
-export const DATA_PATH = '/kms/data/';
 
 function operationOf(value: unknown, open: OpenCursor): Operation {
   const op = isJsonObject(value) ? value['op'] : undefined;

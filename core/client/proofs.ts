@@ -82,7 +82,7 @@ export const proveBySignature: Prove = async ({ chainId, signer, wallet, clock, 
 };
 
 /** Clause 3.3. `requestSignature` is the value of our own member: an answer to any other request names another. */
-export function signedAnswerComplaint(
+function signedAnswerComplaint(
   { status, headers, body }: OutboundAnswer,
   requestSignature: string,
   chainId: number,

@@ -7,11 +7,11 @@ import { AEAD_KEY_BYTES } from './aead.ts';
 import { caPublicKey, signAsCa } from './ca-key.ts';
 import { hmacSha256 } from './hmac.ts';
 import { deriveAppKey, deriveInternalKey, secretHash, SECRET_BYTES } from './kdf.ts';
-import type { AppDerivation } from './kdf.ts';
 import { assert } from '../errors.ts';
 import { CANDIDATES_PER_EPOCH_MAX, DATA_KEYS_CACHED_MAX } from '../limits.ts';
 import { utf8 } from '../wire/bytes.ts';
 import type { AppId, Epoch, Hash } from '../identity.ts';
+import type { AppDerivation } from './kdf.ts';
 
 /** What the confirmed chain says of one epoch, as far as its secret is concerned. */
 export interface EpochTruth {

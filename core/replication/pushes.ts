@@ -217,7 +217,7 @@ export function createPushes(dependencies: PushesDependencies): Pushes {
 }
 
 /** The record of that change, unless another has replaced it since. */
-export function recordAt(store: Pick<Store, 'changes'>, sequence: number): StoredRecord | undefined {
+function recordAt(store: Pick<Store, 'changes'>, sequence: number): StoredRecord | undefined {
   for (const record of store.changes(sequence - 1)) return record.sequence === sequence ? record : undefined;
   return undefined;
 }

@@ -56,7 +56,7 @@ export function versionOf(id: Uint8Array): string {
   return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('base64url');
 }
 
-export function commitmentOf({ bytes }: Stored): Uint8Array {
+function commitmentOf({ bytes }: Stored): Uint8Array {
   return unpacked(bytes.slice(RECORD_ID_BYTES, SEALED_AT));
 }
 
