@@ -1,6 +1,7 @@
 /**
  * DER (X.690): what a certificate needs written, and what a CSR needs read. The reader takes strangers' bytes: one pass, no
- * recursion, nothing but definite lengths in their shortest form. It judges the structure, not what primitive contents mean.
+ * recursion, nothing but definite lengths in their shortest form. It judges the structure; of what primitive contents mean it knows
+ * numbers alone.
  */
 import { concat, parseHex } from '../wire/bytes.ts';
 
@@ -79,6 +80,13 @@ export function childrenOf({ content }: Element): Element[] {
     offset += child.whole.length;
   }
   return children;
+}
+
+/** An INTEGER above zero in its shortest form: one encoding for one number. */
+export function isPositive({ tag, content }: Element): boolean {
+  const [first, second] = content;
+  if (tag !== INTEGER || first === undefined || first >= 0x80) return false;
+  return first > 0 || (second !== undefined && second >= 0x80);
 }
 
 function elementAt(bytes: Uint8Array, offset: number): Element {

@@ -7,7 +7,7 @@ import { p256, p384 } from '@noble/curves/nist.js';
 import { P256_SPKI_HEAD, P384_SPKI_HEAD } from '../crypto/spki.ts';
 import { RSA_BITS_MAX, RSA_BITS_MIN, RSA_EXPONENT_MAX, RSA_EXPONENT_MIN } from '../limits.ts';
 import { equalBytes, hex } from '../wire/bytes.ts';
-import { BIT_STRING, bytesOf, childrenOf, INTEGER, parseDer, SEQUENCE } from './der.ts';
+import { BIT_STRING, bytesOf, childrenOf, isPositive, parseDer, SEQUENCE } from './der.ts';
 import type { Element } from './der.ts';
 
 export type KeyKind = 'P-256' | 'P-384' | 'Ed25519' | 'RSA';
@@ -62,10 +62,6 @@ function isGoodRsa(modulus: bigint, exponent: bigint): boolean {
   return exponent % 2n === 1n && exponent >= RSA_EXPONENT_MIN && exponent <= RSA_EXPONENT_MAX;
 }
 
-/** An INTEGER above zero in its shortest form. */
-function positive({ tag, content }: Element): bigint | undefined {
-  const [first, second] = content;
-  if (tag !== INTEGER || first === undefined || first >= 0x80) return undefined;
-  if (first === 0 && (second === undefined || second < 0x80)) return undefined;
-  return BigInt(`0x${hex(content)}`);
+function positive(element: Element): bigint | undefined {
+  return isPositive(element) ? BigInt(`0x${hex(element.content)}`) : undefined;
 }

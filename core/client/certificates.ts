@@ -6,6 +6,7 @@
 import { caCertificate, ECDSA_SHA256, isLeafSerial, keyIdOf, leafCertificate, signedCertificate } from '../ca/certificate.ts';
 import { BIT_STRING, bytesOf, childrenOf, encodeDer, INTEGER, parseDer, SEQUENCE, sequence } from '../ca/der.ts';
 import { encodePem, parsePem } from '../ca/pem.ts';
+import { parseTimeMs } from '../crypto/nitro/time.ts';
 import { isSignedByP256, p256Key, P256_SEED_BYTES } from '../crypto/p256.ts';
 import {
   CA_LIFE_MS,
@@ -206,7 +207,7 @@ function partsOf(pem: string): Parts | undefined {
   const [signed, algorithm, signature, ...rest] = inside(der && parseDer(der, CERTIFICATE_DEPTH_MAX));
   if (!der || !signed || !algorithm || signature?.tag !== BIT_STRING || rest.length > 0) return undefined;
   const [, serial, , , validity, , spki] = inside(signed);
-  const [notBeforeMs, notAfterMs] = inside(validity).map(timeOf);
+  const [notBeforeMs, notAfterMs] = inside(validity).map(parseTimeMs);
   if (serial?.tag !== INTEGER || !spki || notBeforeMs === undefined || notAfterMs === undefined) return undefined;
   return { whole: der, signature: signature.content.subarray(1), serial: serial.content, validity: { notBeforeMs, notAfterMs }, spki };
 }
@@ -214,15 +215,4 @@ function partsOf(pem: string): Parts | undefined {
 /** The elements of a SEQUENCE, none of anything else: primitive contents were not looked into. */
 function inside(element: Element | undefined): Element[] {
   return element?.tag === SEQUENCE ? childrenOf(element) : [];
-}
-
-/** UTCTime or GeneralizedTime in their one form (RFC 5280 §4.1.2.5). */
-function timeOf({ content }: Element): number | undefined {
-  const text = parseUtf8(content) ?? '';
-  const match = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/.exec(text);
-  if (!match) return undefined;
-  const [, year = '', month, day, hours, minutes, seconds] = match;
-  const full = year.length === 4 ? year : `${Number(year) < 50 ? '20' : '19'}${year}`;
-  const ms = Date.parse(`${full}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
-  return Number.isNaN(ms) ? undefined : ms;
 }

@@ -2,7 +2,7 @@
  * A certificate (RFC 5280 §4.1) of the chain under a document, as strictly as AWS writes them: version 3, DER, ECDSA with SHA-384 on
  * P-384. It reads; `core/crypto/nitro/chain.ts` judges. Names are compared, never read.
  */
-import { BIT_STRING, bytesOf, childrenOf, INTEGER, parseDer, SEQUENCE } from '../../ca/der.ts';
+import { BIT_STRING, bytesOf, childrenOf, INTEGER, isPositive, parseDer, SEQUENCE } from '../../ca/der.ts';
 import { equalBytes } from '../../wire/bytes.ts';
 import { isP384Spki } from './ecdsa.ts';
 import { readExtensions } from './extensions.ts';
@@ -37,11 +37,12 @@ const SERIAL_BYTES_MAX = 21;
 
 const FIELDS = [VERSION, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE, EXTENSIONS] as const;
 
+/** Throws `Unverified`. */
 export function parseNitroCertificate(der: Uint8Array): Certificate {
   const [tbs, algorithm, bits] = inside(parseDer(der, DEPTH_MAX), [SEQUENCE, SEQUENCE, BIT_STRING]);
   const [version, serial, signedWith, issuer, validity, subject, spki, extensions] = inside(tbs, FIELDS);
   if (!equalBytes(version.whole, VERSION_3)) throw malformed('not of version 3');
-  if (!isSerial(serial.content)) throw malformed('its serial number');
+  if (!isPositive(serial) || serial.content.length > SERIAL_BYTES_MAX) throw malformed('its serial number');
   if (!equalBytes(algorithm.whole, ECDSA_SHA384) || !equalBytes(signedWith.whole, ECDSA_SHA384))
     throw new Unverified('certificate_algorithm_refused', 'not ECDSA with SHA-384');
   if (!isP384Spki(spki.whole)) throw new Unverified('certificate_key_refused', 'not a point of P-384');
@@ -66,13 +67,6 @@ function inside<const Tags extends readonly number[]>(
   const children = parent?.tag === SEQUENCE ? childrenOf(parent) : [];
   if (children.length !== tags.length || !children.every((child, index) => child.tag === tags[index])) throw malformed('its elements');
   return children as unknown as { readonly [Index in keyof Tags]: Element };
-}
-
-/** Not negative, not zero, in the shortest form. */
-function isSerial(content: Uint8Array): boolean {
-  const [first, second] = content;
-  if (first === undefined || first >= 0x80 || content.length > SERIAL_BYTES_MAX) return false;
-  return first > 0 || (second !== undefined && second >= 0x80);
 }
 
 function readValidity(validity: Element): { notBeforeMs: number; notAfterMs: number } {

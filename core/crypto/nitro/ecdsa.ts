@@ -1,9 +1,8 @@
 /** ECDSA on P-384 with SHA-384 (FIPS 186-5), verified by the host: the one algorithm of documents and of their certificates. */
 import { createPublicKey, verify } from 'node:crypto';
-import { childrenOf, encodeDer, INTEGER, parseDer, SEQUENCE, sequence } from '../../ca/der.ts';
+import { childrenOf, encodeDer, INTEGER, isPositive, parseDer, SEQUENCE, sequence } from '../../ca/der.ts';
 import { concat, hex } from '../../wire/bytes.ts';
 import { P384_SPKI_HEAD } from '../spki.ts';
-import type { Element } from '../../ca/der.ts';
 
 const SCALAR_BYTES = 48;
 const POINT_BYTES = 97;
@@ -39,15 +38,9 @@ function scalar(bytes: Uint8Array): Uint8Array {
   return encodeDer(INTEGER, (digits[0] as number) < 0x80 ? digits : concat(Uint8Array.of(0), digits));
 }
 
+/** Above zero, in their shortest form, and no longer than scalars. */
 function isTwoNumbers(der: Uint8Array): boolean {
   const root = parseDer(der, 1);
   const numbers = root?.tag === SEQUENCE ? childrenOf(root) : [];
-  return numbers.length === 2 && numbers.every(isPositive);
-}
-
-/** Above zero, in its shortest form, and no longer than a scalar. */
-function isPositive({ tag, content }: Element): boolean {
-  const [first, second] = content;
-  if (tag !== INTEGER || first === undefined || first >= 0x80 || content.length > SCALAR_BYTES + 1) return false;
-  return first > 0 || (second !== undefined && second >= 0x80);
+  return numbers.length === 2 && numbers.every((number) => isPositive(number) && number.content.length <= SCALAR_BYTES + 1);
 }
