@@ -38,6 +38,7 @@ export interface Known {
   readonly nodes: readonly LiveNode[];
   /** This app, by the registry's record at the head. */
   readonly app: Caller;
+  /** By elapsed time, when it was asked for: setting the clock back makes nothing younger. */
   readonly readAtMs: number;
 }
 
@@ -61,7 +62,7 @@ export function createDirectory({ chain, clock, profile, self }: DirectoryDepend
   let reading: { readonly known: Promise<Known>; readonly sinceMs: number } | undefined;
 
   async function read(): Promise<Known> {
-    const readAtMs = clock.nowMs();
+    const readAtMs = clock.elapsedMs();
     const own = await self();
     const blocks = await readBlocks();
     const { head, confirmed } = blocks;
@@ -80,21 +81,25 @@ export function createDirectory({ chain, clock, profile, self }: DirectoryDepend
     return state.blocks;
   }
 
+  function stands({ blocks, readAtMs }: Known): boolean {
+    const ageMs = Math.max(clock.nowMs() - blocks.head.blockTimeMs, clock.elapsedMs() - readAtMs);
+    return ageMs <= profile.headAgeMaxMs;
+  }
+
   /** When the chain falls silent, what was read last stands until its head is too old, as it does on a node. */
   async function readOrStand(): Promise<Known> {
     try {
       return await read();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const isSilent = error.reason === 'chain_unavailable';
-      if (isSilent && last && clock.nowMs() - last.blocks.head.blockTimeMs <= profile.headAgeMaxMs) return last;
+      if (error.reason === 'chain_unavailable' && last && stands(last)) return last;
       throw chainError(error);
     }
   }
 
   /** One reading at a time, shared by all who ask meanwhile. In a worker one may die with the request that began it. */
   function renewed(): Promise<Known> {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.elapsedMs();
     if (reading && nowMs - reading.sinceMs < CLIENT_READING_MS) return reading.known;
     const known = readOrStand().finally(() => {
       if (reading?.known === known) reading = undefined;
@@ -104,7 +109,7 @@ export function createDirectory({ chain, clock, profile, self }: DirectoryDepend
   }
 
   return {
-    known: async () => (last && clock.nowMs() - last.readAtMs < CLIENT_VIEW_MS ? last : await renewed()),
+    known: async () => (last && clock.elapsedMs() - last.readAtMs < CLIENT_VIEW_MS ? last : await renewed()),
     renewed,
   };
 }

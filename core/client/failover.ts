@@ -40,12 +40,12 @@ export interface FailoverDependencies {
 }
 
 export function createFailover({ clock, random, directory }: FailoverDependencies): Failover {
-  /** When each node failed last; one that answers is forgotten. */
+  /** When each node failed last, by elapsed time; one that answers is forgotten. */
   const failedAtMs = new Map<Wallet, number>();
 
   /** After this there are never more entries than live nodes. */
   function forgive(live: readonly LiveNode[]): void {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.elapsedMs();
     for (const [wallet, atMs] of failedAtMs)
       if (nowMs - atMs >= CLIENT_FAILED_MS || !live.some((node) => node.wallet === wallet)) failedAtMs.delete(wallet);
   }
@@ -53,7 +53,7 @@ export function createFailover({ clock, random, directory }: FailoverDependencie
   function inOrder(nodes: readonly LiveNode[]): readonly LiveNode[] {
     const drawn = random.bytes(nodes.length);
     return nodes
-      .map((node, index) => ({ node, failed: failedAtMs.get(node.wallet) ?? 0, rank: drawn[index] ?? 0 }))
+      .map((node, index) => ({ node, failed: failedAtMs.get(node.wallet) ?? -1, rank: drawn[index] ?? 0 }))
       .toSorted((a, b) => a.failed - b.failed || a.rank - b.rank)
       .map(({ node }) => node);
   }
@@ -64,7 +64,7 @@ export function createFailover({ clock, random, directory }: FailoverDependencie
       failedAtMs.delete(node.wallet);
       return result;
     } catch (error) {
-      if (error instanceof AttemptFailed || error instanceof Refusal) failedAtMs.set(node.wallet, clock.nowMs());
+      if (error instanceof AttemptFailed || error instanceof Refusal) failedAtMs.set(node.wallet, clock.elapsedMs());
       throw error;
     }
   }

@@ -113,6 +113,41 @@ describe('a chain', () => {
   });
 });
 
+describe('a clock that is set back', () => {
+  const HOUR_MS = 3_600_000;
+  const revoke = () => void (cluster.chain.operators = cluster.chain.operators.slice(1));
+
+  it('makes no view younger: a node that was revoked is not known for an hour more', async () => {
+    expect((await client.nodes()).length).toBe(3);
+    revoke();
+    deepen();
+    cluster.clock.set(-10_000);
+    cluster.clock.advance(CLIENT_VIEW_MS);
+    expect((await client.nodes()).length).toBe(2);
+  });
+
+  it('lets no view stand that the chain has not spoken for', async () => {
+    await client.nodes();
+    cluster.chain.outage = true;
+    cluster.clock.set(-HOUR_MS);
+    cluster.clock.advance(profile.headAgeMaxMs + 1);
+    expect((await refused()).code).toBe('chain_unavailable');
+  });
+
+  it('keeps nobody waiting for a reading that died', async () => {
+    const { chain } = cluster;
+    let dead = true;
+    const headNumber = () => (dead ? new Promise<number>(() => undefined) : chain.headNumber());
+    const asker = cluster.client({ chain: { headNumber, call: chain.call } });
+    void asker.nodes();
+    await new Promise((resolve) => setImmediate(resolve));
+    dead = false;
+    cluster.clock.set(-10_000);
+    cluster.clock.advance(CLIENT_READING_MS);
+    expect((await asker.nodes()).length).toBe(3);
+  });
+});
+
 it('a reading that died with the request that began it is begun anew', async () => {
   const { chain } = cluster;
   let dead = true;
