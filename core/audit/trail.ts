@@ -38,6 +38,7 @@ export interface Trail {
   kept(): { readonly oldest: number; readonly records: number; readonly bytes: number };
 }
 
+/** Hex of the SHA-256 of a record's canonical JSON (clause 14.1). */
 export function hashOfRecord(text: string): string {
   return hex(digestOf(utf8(text)));
 }

@@ -38,6 +38,7 @@ export interface ProofDependencies {
   readonly nonces: Nonces;
 }
 
+/** Throws a `ProofReason`. That the nonce is used once is left to whoever authorizes the wallet. */
 export function verifyPlatformProof(headers: ProofHeaders, { node, clock, recover, nonces }: ProofDependencies): PlatformProof {
   const { signature, nonce, timestamp, wallet: hint } = headers;
   if (!signature || !nonce || !timestamp) throw new Refusal('proof_missing');

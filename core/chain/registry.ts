@@ -103,6 +103,7 @@ export function encodeActivate(epoch: Epoch, hash: Hash, validUntilBlock: number
   });
 }
 
+/** Throws `chain_unavailable` for what does not decode, or holds what no registry can; so do the other decoders. */
 export function decodeClusterView(data: `0x${string}`): ClusterView {
   return decoded('clusterView', () => {
     const view = decodeFunctionResult({ abi: kmsNodeAbi, functionName: 'clusterView', data });

@@ -39,6 +39,7 @@ export interface Frame {
   readonly sealed: Uint8Array;
 }
 
+/** The frame as it is sent. No counter may come twice under one key and direction: it is the nonce. */
 export function sealFrame(
   session: SessionSecrets,
   direction: Direction,

@@ -68,15 +68,20 @@ export function answerChallenge(hello: Uint8Array): Uint8Array {
   return sha256(concat(utf8('NovaKMS:Attest:answer:'), hello));
 }
 
+/** What the initiator's wallet signs (clause 7.2); `body` is the hello as it is sent. */
 export function helloText(hello: Hello, body: Uint8Array): string {
   return peerProofText(hello.nonce, hello.recipient, hello.timestamp, hex(sha256(body)));
 }
 
+/** What the responder's wallet signs; `clientSignature` verbatim, as the hello's header had it. */
 export function helloAnswerText(clientSignature: string, responder: Wallet, body: Uint8Array): string {
   return peerResponseText(clientSignature, responder, hex(sha256(body)));
 }
 
-/** The hello that its own wallet signed for `self`, now. Throws `frame_malformed`, `peer_proof_refused` or a time refusal. */
+/**
+ * The hello that its own wallet signed for `self`, now. Throws `frame_malformed`, `peer_proof_refused`, `timestamp_malformed`,
+ * `timestamp_stale`, or what `requireMember` does.
+ */
 export function verifyHello(
   body: Uint8Array,
   headers: HelloHeaders,

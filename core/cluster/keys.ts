@@ -25,6 +25,7 @@ export interface DirectionalKeys {
   readonly toInitiator: Uint8Array;
 }
 
+/** A key of 48 bytes of `random`, used for one session and forgotten. */
 export function createEphemeral(random: Random): Ephemeral {
   const ecdh = createECDH('secp384r1');
   ecdh.setPrivateKey(random.bytes(P384_SCALAR_BYTES));
@@ -40,6 +41,7 @@ export function createEphemeral(random: Random): Ephemeral {
   };
 }
 
+/** `shared` as `agree` gives it; hello and answer, byte for byte as they were sent. 32 bytes for each direction. */
 export function deriveSessionKeys(shared: Uint8Array, request: Uint8Array, answer: Uint8Array): DirectionalKeys {
   const transcript = sha256(concat(lengthOf(request), request, lengthOf(answer), answer));
   const keys = hkdf(sha256, shared, transcript, utf8('nova-kms:session:1'), 2 * AEAD_KEY_BYTES);

@@ -52,6 +52,7 @@ export interface Decision {
 
 const NONE: Step = { kind: 'none' };
 
+/** Whether private requests are answered, and the one thing to be done next. Any facts have an answer; it throws nothing. */
 export function decide(facts: Facts): Decision {
   const { chain, odyn } = facts;
   if (odyn === 'changed') return { gate: waiting('wallet_changed', 'this enclave must be started again'), step: NONE };

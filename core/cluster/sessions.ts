@@ -59,9 +59,11 @@ export interface SignedAnswer {
 export type FrameHandler = (peer: Operator, payload: Uint8Array) => Promise<Uint8Array>;
 
 export interface Sessions {
+  /** Throws what `verifyHello` does, a reason of its nonce, `rate_limited`, `peer_not_attested` or `odyn_unavailable`. */
   acceptHello(body: Uint8Array, headers: HelloHeaders): Promise<SignedAnswer>;
   /** Throws `session_unknown` for an id (hex) that no hello of this boot opened: asked before a body is read. */
   requireSession(id: string): void;
+  /** Throws `session_unknown`, `peer_not_member`, `peer_not_attested`, a `frame_…` reason, or what the handler of its type does. */
   acceptFrame(body: Uint8Array): Promise<Uint8Array>;
   /** Sends one frame, after a hello when there is no session. */
   call(peer: Wallet, wire: PeerWire, type: FrameType, payload: Uint8Array): Promise<Uint8Array>;

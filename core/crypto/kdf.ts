@@ -18,6 +18,7 @@ export interface AppDerivation {
   readonly lengthBytes: number;
 }
 
+/** `lengthBytes` bytes from a secret of 32 (clause 6.2). What may be asked was judged before: up to 1,024 bytes, plain texts. */
 export function deriveAppKey(secret: Uint8Array, derivation: AppDerivation): Uint8Array {
   const salt = `nova-kms:app:${derivation.appId}:epoch:${derivation.epoch}`;
   return hkdf(sha256, secret, utf8(salt), utf8(derivationInfo(derivation.path, derivation.context)), derivation.lengthBytes);

@@ -19,6 +19,7 @@ export interface P256Key {
 /** 48 random bytes, reduced (FIPS 186-5 A.2.1). */
 export const P256_SEED_BYTES = 48;
 
+/** The key of `P256_SEED_BYTES` random bytes: the same for the same seed. */
 export function p256Key(seed: Uint8Array): P256Key {
   const scalar = p256.utils.randomSecretKey(seed);
   const point = p256.getPublicKey(scalar, false);

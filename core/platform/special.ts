@@ -34,6 +34,7 @@ const SPECIAL_IPV6 = blocks(
   '3fff::/20', // documentation
 );
 
+/** `address`: 16 bytes, as `parseAddress` gives them. */
 export function isSpecial(address: Uint8Array): boolean {
   const within = (list: readonly AddressBlock[]): boolean => list.some((block) => isWithin(address, block));
   return isIpv4(address) ? within(SPECIAL_IPV4) : !within(GLOBAL_IPV6) || within(SPECIAL_IPV6);

@@ -98,6 +98,7 @@ export function chargeFor(key: string, valueBytes: number): number {
   return Buffer.byteLength(key) + valueBytes + RECORD_CHARGE_BYTES;
 }
 
+/** Bytes as one-byte characters. */
 export function packed(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

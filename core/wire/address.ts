@@ -28,6 +28,7 @@ export function parseBlock(text: string): AddressBlock | undefined {
   return isBare ? { address, bits } : undefined;
 }
 
+/** `address`: 16 bytes, as `parseAddress` gives them. */
 export function isWithin(address: Uint8Array, block: AddressBlock): boolean {
   return block.address.every((byte, index) => (byte & maskAt(index, block.bits)) === ((address[index] ?? 0) & maskAt(index, block.bits)));
 }

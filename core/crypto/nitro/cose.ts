@@ -20,6 +20,7 @@ const EMPTY_MAP = Uint8Array.of(0xa0);
 /** A list of four that begins with the context. */
 const BEFORE_PROTECTED = concat(LIST_OF_4, Uint8Array.of(0x6a), utf8('Signature1'));
 
+/** Parts of strangers' bytes, of which nothing is verified yet. Throws `Unverified`. */
 export function parseCoseSign1(bytes: Uint8Array): Signed {
   const untagged = bytes[0] === TAG_18 ? bytes.subarray(1) : bytes;
   const parts = decodeDocumentCbor(untagged);

@@ -38,6 +38,7 @@ const PUBLIC_KEY_BYTES_MAX = 1_024;
 const USER_DATA_BYTES_MAX = 512;
 const NONCE_BYTES_MAX = 512;
 
+/** Throws `Unverified`. */
 export function parseDocument(payload: Uint8Array): Document {
   const members = decodeDocumentCbor(payload);
   if (!(members instanceof Map)) throw new Unverified('member_missing', 'not a map');

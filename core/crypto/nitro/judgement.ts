@@ -16,6 +16,7 @@ export type Judgement =
 
 type Expected = Pick<Expectation, 'measurement' | 'nonce' | 'publicKey' | 'wallet'>;
 
+/** For any bytes at all; nothing is thrown. Costs milliseconds once a document is well-formed and of this root: ask last. */
 export function judgeDocument(document: Uint8Array, { root, nowMs }: Pick<Trust, 'root' | 'nowMs'>, expected: Expected): Judgement {
   const verdict = verifyAttestation(document, { root, nowMs, skewMsMax: ATTESTATION_SKEW_MAX_MS });
   if (verdict.kind === 'refused') return verdict;
