@@ -48,6 +48,7 @@ export type ProofReason =
   | 'version_not_allowed'
   | 'operator_unknown';
 
+/** Why a request is not done, or cannot be now. */
 export type RequestReason =
   | 'not_found'
   | 'method_not_allowed'
@@ -111,6 +112,7 @@ export type RequestReason =
   | 'chain_unavailable'
   | 'internal';
 
+/** What goes wrong between members, at either end. */
 export type PeerReason =
   | 'peer_not_member'
   | 'peer_proof_refused'
@@ -126,6 +128,7 @@ export type PeerReason =
   | 'handover_not_held'
   | 'handover_rate_limited';
 
+/** Why a call of this node, or of an app's client, came to nothing on its way. */
 export type OutboundReason =
   'url_refused_outbound' | 'address_refused_outbound' | 'outbound_timeout' | 'outbound_failed' | 'outbound_too_large' | 'outbound_redirect';
 

@@ -181,6 +181,9 @@ describe('R-9 the protocol', () => {
         .flatMap(([route = '']) => codesIn(route))
         .toSorted(),
     ).toEqual(routes.toSorted());
+    // What `GET /` says. A key named batch is one of the keys there.
+    const told = [...read('functions/public.ts').matchAll(/^ {6}'((?:GET|POST|PUT|DELETE) \/[^']*)',$/gm)].map((match) => match[1] ?? '');
+    expect(told.toSorted()).toEqual(routes.filter((route) => route !== 'GET /kms/data/batch').toSorted());
   });
 
   it('has every clause that the source cites', () => {
@@ -309,7 +312,9 @@ describe('R-9 operations', () => {
   });
 
   it('list every option of the build', () => {
-    const options = [...read('build.mjs').matchAll(/^ {2}(--[a-z-]+)/gm)].map((match) => match[1] ?? '').filter((name) => name !== '--help');
+    const options = [...read('build.mjs').matchAll(/^ {2}(--[a-z-]+)/gm)]
+      .map((match) => match[1] ?? '')
+      .filter((name) => name !== '--help');
     const named = tableRows(section(operations, 'Enclave image')).flatMap(([option = '']) => codesIn(option));
     expect(options.length).toBeGreaterThan(10);
     expect(named.toSorted()).toEqual(options.toSorted());

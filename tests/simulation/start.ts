@@ -142,7 +142,7 @@ function report({ apps: [app] }: World, rows: readonly DerivedRow[], agree: bool
       ? `\nAll ${rows.length} nodes gave the same key. Each answer came sealed to the app's key, and signed by its node over the request.`
       : '\nThe nodes do not agree.',
   );
-  console.log('\nA value in the KV store, through three nodes:\n');
+  console.log('\nA value in the KV store, from node to node:\n');
   const shown = kv.map(({ what, node, outcome, arrivedAfterMs }) => [
     what,
     node,
