@@ -376,6 +376,9 @@ describe('docs/client.md', () => {
     const rows = tableRows(client.slice(client.indexOf('| code |')));
     expect(codes.length).toBeGreaterThan(5);
     expect(rows.map(([code = '', what]) => what && codesIn(code)[0]).toSorted()).toEqual(codes.toSorted());
+    const [, outcomes = ''] = /export type AttemptOutcome =([^]*?);\n/.exec(source) ?? [];
+    const told = tableRows(client.slice(client.indexOf('| outcome |'))).flatMap(([outcome = '']) => codesIn(outcome));
+    expect(told.toSorted()).toEqual([...outcomes.matchAll(/\| '(\w+)'/g)].map((match) => match[1] ?? '').toSorted());
   });
 });
 
