@@ -128,8 +128,8 @@ export function createAdmission(dependencies: AdmissionDependencies): Admission 
     await Promise.all([readChain(), readOdyn()]);
     settle();
     const { step, gate: now } = decide(gatherFacts());
-    // What shuts the gate does so before peers are waited for: the secret may be gone already.
-    if (gate.kind === 'serving' && now.kind === 'waiting') record(now);
+    // What shuts the gate, or moves it to another epoch, does so before peers are waited for: the secret may be gone already.
+    if (gate.kind === 'serving') record(now);
     await readingChain(steps.perform(step).then(() => gossip.exchange(peers)));
     settle();
     record(decide(gatherFacts()).gate);

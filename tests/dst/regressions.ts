@@ -18,4 +18,14 @@ export const REGRESSIONS: readonly Regression[] = [
       { atMs: 16_399, does: { kind: 'reorg', depth: 5 } },
     ],
   },
+  {
+    what: 'a node that saw a rotation undone said until its tick was over that it served the epoch whose secret it had put back',
+    profile: 'chain',
+    seed: 3_016_019,
+    schedule: [
+      { atMs: 14_633, does: { kind: 'rotate' } },
+      { atMs: 31_290, does: { kind: 'reorg', depth: 3 } },
+      { atMs: 32_677, does: { kind: 'reorg', depth: 3 } },
+    ],
+  },
 ];

@@ -317,6 +317,27 @@ describe('a reorganisation deeper than the confirmation', () => {
     expect([...seen].filter((each) => each.startsWith('lacks'))).not.toEqual([]);
     expect(seen).not.toContain('lacks and is serving 0');
   });
+
+  it('S-C1 goes back to the epoch before with the secret, before the tick talks to peers', async () => {
+    const cluster = await born('a', 'b', 'c');
+    const [node] = cluster.nodes as [TestNode];
+    const before = cluster.chain.epochs;
+    cluster.chain.openNext();
+    await cluster.until(allServe(cluster, 1));
+    const seen = new Set<string>();
+    cluster.intercept = (from) => {
+      if (from === node.name) seen.add(`${node.kms.vault.holds(epochOf(1)) ? 'holds' : 'lacks'} 1 and is ${gateOf(node)}`);
+      return 'pass';
+    };
+    const [, rotated] = cluster.chain.epochs;
+    cluster.chain.epochs = [
+      ...before,
+      { ...(rotated as EpochAnswer), state: STATES.open, secretHash: `0x${'00'.repeat(32)}`, activatedAt: 0n },
+    ];
+    await cluster.round(profile.confirmationBlocks + 1);
+    expect(seen).toContain('lacks 1 and is serving 0');
+    expect(seen).not.toContain('lacks 1 and is serving 1');
+  });
 });
 
 describe('a reset', () => {

@@ -75,22 +75,26 @@ export function createReadiness(world: World): Readiness {
     return !isThere && offered.ms <= sinceMs + limits.CLOCK_SKEW_MAX_MS;
   }
 
-  /** Ready members then and now, of which this node holds all that they held when it began. */
+  /**
+   * Ready members then and now, of which this node holds all that they held when it began. One that was out shortly before may be a
+   * member in its eyes, or not: it may have all from that one, and need not.
+   */
   function judgeData(boot: Boot): void {
     const startedMs = beganMs.get(boot) ?? 0;
     if ((skewedAtMs.get(boot.slot) ?? -Infinity) >= startedMs) return;
     if (timeline.nowMs() - (servingSinceMs.get(boot) ?? 0) > limits.CATCH_UP_MS_MAX) return;
     const { peers } = boot.kms.replication.report();
     const sinceMs = startedMs - MEMBER_MS;
-    const isReady = (by: Boot): boolean => {
+    const isReady = (by: Boot): boolean => by.isAlive && isDataReady(by);
+    const isCounted = (by: Boot): boolean => {
       const isMember = (lastOutMs.get(by.kms.identity.wallet) ?? -Infinity) < sinceMs;
-      return by.isAlive && isDataReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
+      return isReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
     };
     const { members = [], held: all = [] } = baselines.get(boot) ?? {};
-    const held = all.filter(({ by }) => isReady(by));
+    const held = all.filter(({ by }) => isCounted(by));
     const whole = new Set(members.filter(isReady));
-    for (const each of held) if (lacks(boot, each)) whole.delete(each.by);
-    hold('I13', !members.some(isReady) || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
+    for (const each of all) if (lacks(boot, each)) whole.delete(each.by);
+    hold('I13', !members.some(isCounted) || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
     for (const each of held) {
       const { incarnation } = world.ledger.shelf(each.by);
       const { wallet } = each.by.kms.identity;

@@ -55,7 +55,7 @@ const SECRETS: readonly PlantedBug[] = [
     patches: [
       patch(
         'core/cluster/admission.ts',
-        "if (gate.kind === 'serving' && now.kind === 'waiting') record(now);",
+        "if (gate.kind === 'serving') record(now);",
         "if (gate === STARTING && now.kind === 'serving') record(now);",
       ),
     ],
