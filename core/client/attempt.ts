@@ -3,13 +3,13 @@
  * node's. Everything is made anew for every node and every try. Ends with the opened answer, with an `AttemptFailed` (another
  * node may do better), or with the node's own signed refusal of the request, which every node would repeat.
  */
+import { p384PointOf } from '../crypto/spki.ts';
 import { Refusal } from '../errors.ts';
 import { CLIENT_ANSWER_BYTES_MAX } from '../limits.ts';
 import { hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
 import { encodeEnvelope, parseEnvelope } from '../wire/envelope.ts';
 import { parseJsonObject } from '../wire/json.ts';
 import { AttemptFailed, DocumentAsked, KmsError, printable } from './error.ts';
-import { teePointOf } from './keys.ts';
 import { ANSWERED } from './proofs.ts';
 import type { RequestReason } from '../errors.ts';
 import type { Box, OutboundAnswer, OutboundRequest } from '../ports.ts';
@@ -124,7 +124,7 @@ export async function attempt(
 /** The registry's bytes: whoever registers an operator writes them. */
 function teeKeyOf({ teePubkey }: LiveNode): Uint8Array {
   const key = parseHex(teePubkey);
-  if (!key || !teePointOf(key)) throw new AttemptFailed('unopenable', 'has no P-384 key in the registry');
+  if (!key || !p384PointOf(key)) throw new AttemptFailed('unopenable', 'has no P-384 key in the registry');
   return key;
 }
 

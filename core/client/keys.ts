@@ -8,10 +8,10 @@ import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, openBytes, sealBytes } from '../crypto/aead.ts';
-import { P384_SPKI_HEAD } from '../crypto/spki.ts';
+import { p384PointOf, p384SpkiOf } from '../crypto/spki.ts';
 import { personalDigest, walletOf } from '../crypto/wallet.ts';
 import { Refusal } from '../errors.ts';
-import { concat, equalBytes, hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
+import { concat, hex, parseHex, parseUtf8, utf8 } from '../wire/bytes.ts';
 import { isJsonObject } from '../wire/json.ts';
 import { KmsError } from './error.ts';
 import type { Box, Random } from '../ports.ts';
@@ -52,7 +52,6 @@ const SCHEDULES: Readonly<Record<KeySchedule, Schedule>> = {
 
 const WALLET_KEY_BYTES = 32;
 const TEE_KEY_BYTES = 48;
-const POINT_BYTES = 97;
 const NOTHING = new Uint8Array(0);
 
 /** Throws `bad_argument`, without the key, for what is none. */
@@ -83,10 +82,10 @@ function walletSigner(privateKey: string): EnclaveKeys['signer'] {
 function teeBox(privateKey: string, { info, isBound, nonceBytes }: Schedule, random: Random): EnclaveKeys['box'] {
   const ecdh = agreement(privateKey);
   const ownPoint = new Uint8Array(ecdh.getPublicKey());
-  const publicKey = concat(parseHex(P384_SPKI_HEAD) ?? NOTHING, ownPoint);
+  const publicKey = p384SpkiOf(ownPoint);
 
   function keyFor(theirs: Uint8Array, nonce: Uint8Array): Uint8Array {
-    const point = teePointOf(theirs);
+    const point = p384PointOf(theirs);
     if (!point) throw new Refusal('odyn_unavailable', 'the recipient’s TEE key is no SPKI DER of P-384');
     const [first, second] = hex(ownPoint) < hex(point) ? [ownPoint, point] : [point, ownPoint];
     return hkdf(sha256, shared(point), isBound ? concat(first, second, nonce) : undefined, utf8(info), AEAD_KEY_BYTES);
@@ -128,11 +127,4 @@ function agreement(privateKey: string): ReturnType<typeof createECDH> {
     // The host's own error may show the key: it is not kept.
     throw new KmsError('bad_argument', 'teePrivateKey must be a P-384 key as hex, at most 48 bytes.');
   }
-}
-
-/** The uncompressed point of an SPKI DER, or `undefined` for what has not its form. */
-export function teePointOf(teePubkey: Uint8Array): Uint8Array | undefined {
-  const prefix = parseHex(P384_SPKI_HEAD) ?? NOTHING;
-  const isWhole = teePubkey.length === prefix.length + POINT_BYTES && equalBytes(teePubkey.subarray(0, prefix.length), prefix);
-  return isWhole ? teePubkey.subarray(prefix.length) : undefined;
 }

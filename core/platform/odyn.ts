@@ -4,9 +4,9 @@
  */
 import { Refusal } from '../errors.ts';
 import { encodePem } from '../ca/pem.ts';
-import { P384_SPKI_HEAD } from '../crypto/spki.ts';
+import { p384SpkiOf } from '../crypto/spki.ts';
 import { ATTESTATION_BYTES_MAX, ODYN_ANSWER_BYTES_MAX, ODYN_MS_MAX } from '../limits.ts';
-import { base64, concat, hex, parseBase64, parseHex, parseUtf8 } from '../wire/bytes.ts';
+import { base64, hex, parseBase64, parseHex, parseUtf8 } from '../wire/bytes.ts';
 import { parseJsonObject } from '../wire/json.ts';
 import type { Reason } from '../errors.ts';
 import type { AttestationRequest, AttestedSigner, Attester, Box, Fetch, OutboundAnswer, TransactionRequest } from '../ports.ts';
@@ -84,8 +84,7 @@ async function askOdyn(fetch: Fetch, url: string, body?: object): Promise<Outbou
 /** Odyn has the point of the PEM attested; without one, the key of its box as SPKI DER. */
 function attestationOf({ nonce, publicKey }: AttestationRequest): object {
   if (publicKey === 'tee') return { nonce: base64(nonce) };
-  const spki = concat(parseHex(P384_SPKI_HEAD) as Uint8Array, publicKey);
-  return { nonce: base64(nonce), public_key: encodePem('PUBLIC KEY', spki) };
+  return { nonce: base64(nonce), public_key: encodePem('PUBLIC KEY', p384SpkiOf(publicKey)) };
 }
 
 function requestOf(url: string, body?: object): Parameters<Fetch>[0] {

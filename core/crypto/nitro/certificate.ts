@@ -4,7 +4,7 @@
  */
 import { BIT_STRING, bytesOf, childrenOf, INTEGER, isPositive, parseDer, SEQUENCE } from '../../ca/der.ts';
 import { equalBytes } from '../../wire/bytes.ts';
-import { isP384Spki } from './ecdsa.ts';
+import { p384PointOf } from '../spki.ts';
 import { readExtensions } from './extensions.ts';
 import { Unverified } from './fault.ts';
 import { parseTimeMs } from './time.ts';
@@ -45,7 +45,7 @@ export function parseNitroCertificate(der: Uint8Array): Certificate {
   if (!isPositive(serial) || serial.content.length > SERIAL_BYTES_MAX) throw malformed('its serial number');
   if (!equalBytes(algorithm.whole, ECDSA_SHA384) || !equalBytes(signedWith.whole, ECDSA_SHA384))
     throw new Unverified('certificate_algorithm_refused', 'not ECDSA with SHA-384');
-  if (!isP384Spki(spki.whole)) throw new Unverified('certificate_key_refused', 'not a point of P-384');
+  if (!p384PointOf(spki.whole)) throw new Unverified('certificate_key_refused', 'not a point of P-384');
   if (issuer.content.length === 0 || subject.content.length === 0) throw malformed('a name that is empty');
   if (bits.content[0] !== 0) throw malformed('its signature');
   return {

@@ -1,19 +1,12 @@
 /** ECDSA on P-384 with SHA-384 (FIPS 186-5), verified by the host: the one algorithm of documents and of their certificates. */
 import { createPublicKey, verify } from 'node:crypto';
 import { childrenOf, encodeDer, INTEGER, isPositive, parseDer, SEQUENCE, sequence } from '../../ca/der.ts';
-import { concat, hex } from '../../wire/bytes.ts';
-import { P384_SPKI_HEAD } from '../spki.ts';
+import { concat } from '../../wire/bytes.ts';
+import { p384PointOf } from '../spki.ts';
 
 const SCALAR_BYTES = 48;
-const POINT_BYTES = 97;
 /** r‖s. */
 export const SIGNATURE_BYTES = 2 * SCALAR_BYTES;
-
-/** A SubjectPublicKeyInfo of a P-384 point in its one form here, uncompressed. Whether the point is on the curve says who verifies. */
-export function isP384Spki(spki: Uint8Array): boolean {
-  const headBytes = P384_SPKI_HEAD.length / 2;
-  return spki.length === headBytes + POINT_BYTES && hex(spki.subarray(0, headBytes)) === P384_SPKI_HEAD && spki[headBytes] === 0x04;
-}
 
 /** `signature` is r‖s. False for any bytes that are no signature of that key. */
 export function isSignedRaw(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
@@ -23,7 +16,7 @@ export function isSignedRaw(spki: Uint8Array, message: Uint8Array, signature: Ui
 
 /** `signature` is an ECDSA-Sig-Value (RFC 3279 §2.2.3), in DER. False for any bytes that are no signature of that key. */
 export function isSignedDer(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  if (!isP384Spki(spki) || !isTwoNumbers(signature)) return false;
+  if (!p384PointOf(spki) || !isTwoNumbers(signature)) return false;
   try {
     return verify('sha384', message, createPublicKey({ key: spki as Buffer, format: 'der', type: 'spki' }), signature);
   } catch {
