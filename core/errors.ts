@@ -121,6 +121,8 @@ export type PeerReason =
   | 'peer_answer_odd'
   | 'session_unknown'
   | 'frame_malformed'
+  | 'frame_too_deep'
+  | 'frame_too_full'
   | 'frame_unauthentic'
   | 'frame_replayed'
   | 'cursor_ahead'

@@ -278,6 +278,10 @@ export const FETCH_SECRET_MS_MAX = 6 * SECOND_MS;
 /** A frame with its outside and its tag. */
 export const SYNC_BODY_BYTES_MAX = 2 * MIB + 64;
 export const FRAME_PAYLOAD_BYTES_MAX = 2 * MIB;
+/** Lists and maps inside each other in what a peer sends: a signature in an endorsement is in the fifth. */
+export const CBOR_DEPTH_MAX = 8;
+/** Values in it, each name of a member one as well: the fullest answer to a delta has some 70,000. Each costs time and memory, however short. */
+export const CBOR_ITEMS_MAX = 100_000;
 /** A hello holds keys and one attestation document. */
 export const HELLO_BYTES_MAX = 32 * KIB;
 /** Frames of one session, and of all, that are being read or worked on, in bytes. */

@@ -109,11 +109,7 @@ const table = {
   operator_unknown: proofRefused,
 
   not_found: { status: 404, code: 'not_found', message: 'No such endpoint. GET / lists them.' },
-  method_not_allowed: {
-    status: 405,
-    code: 'method_not_allowed',
-    message: 'This endpoint does not take that method; the Allow header names those it does.',
-  },
+  method_not_allowed: refused(405, 'method_not_allowed', 'This endpoint does not take that method; the Allow header names those it does.'),
   url_too_long: { status: 414, code: 'bad_request', message: 'The URL is longer than any endpoint reads.' },
   content_type_refused: {
     status: 415,
@@ -213,6 +209,8 @@ const table = {
   peer_answer_odd: internal,
   session_unknown: refused(409, 'forbidden', 'This session is not known here; say hello again.'),
   frame_malformed: refused(400, 'bad_request', 'Not a hello or frame of this protocol.'),
+  frame_too_deep: refused(400, 'bad_request', 'Lists and maps in a hello or frame are nested 8 deep at most.'),
+  frame_too_full: refused(400, 'bad_request', 'A hello or frame holds at most 100,000 values.'),
   frame_unauthentic: refused(403, 'forbidden', 'The frame does not open under its session.'),
   frame_replayed: refused(403, 'forbidden', 'The frame’s counter was used already.'),
   cursor_ahead: refused(403, 'forbidden', 'No change here has that number yet.'),

@@ -1,10 +1,12 @@
 /**
  * CBOR (RFC 8949) between peers: definite lengths, no duplicate keys, maps as `Map` so that no key can reach a prototype.
- * Every reader throws `frame_malformed`; a map holds exactly the members that its reader names.
+ * Every reader throws `frame_malformed`, for what is too deep or too full `frame_too_deep` or `frame_too_full`; a map holds exactly the
+ * members that its reader names.
  */
 import { decode, encode } from 'cborg';
 import { Refusal } from '../errors.ts';
 import { parseWallet } from '../identity.ts';
+import { requireBounded } from './cbor-shape.ts';
 import type { Wallet } from '../identity.ts';
 
 export type CborMap = ReadonlyMap<string, unknown>;
@@ -16,6 +18,7 @@ export function encodeCbor(value: unknown): Uint8Array {
 }
 
 export function decodeCborMap(bytes: Uint8Array, members: readonly string[]): CborMap {
+  requireBounded(bytes);
   let value: unknown;
   try {
     value = decode(bytes, {

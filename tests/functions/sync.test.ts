@@ -36,12 +36,12 @@ describe('hellos', () => {
     expect(told).toEqual(['0 busy', '1 busy']);
   });
 
-  it('S-H3 of brackets inside brackets are refused like any other noise', async () => {
+  it('S-H3 of brackets inside brackets are refused before a decoder calls itself for each', async () => {
     const nested = new Uint8Array(32 * 1_024).fill(0x81);
     const { nonce } = (await (await createApi(kms)(new Request('http://node/nonce'))).json()) as { nonce: string };
     const request = hello(nested);
     request.headers.set('x-kms-nonce', nonce);
-    expect(await reason(createApi(kms)(request))).toBe('frame_malformed');
+    expect(await reason(createApi(kms)(request))).toBe('frame_too_deep');
   });
 });
 

@@ -448,6 +448,8 @@ const REASONS: Readonly<Record<'plaintext' | 'carrier' | 'node' | 'peer', readon
     ...(['peer_not_member', 'peer_proof_refused', 'peer_not_attested', 'peer_unreachable', 'peer_answer_odd', 'session_unknown'] as const),
     ...([
       'frame_malformed',
+      'frame_too_deep',
+      'frame_too_full',
       'frame_unauthentic',
       'frame_replayed',
       'cursor_ahead',

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeCborMap, encodeCbor, readBytes, readCount, readList, readMap, readText } from '../../../core/wire/cbor.ts';
 import { Refusal } from '../../../core/errors.ts';
+import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, FRAME_PAYLOAD_BYTES_MAX } from '../../../core/limits.ts';
 import { concat, parseHex } from '../../../core/wire/bytes.ts';
 import { asView, reasonOf } from '../fakes.ts';
 
@@ -46,8 +47,33 @@ describe('a map from a peer', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
     expect(reasonOf(() => readMap(inner, ['x']))).toBe('frame_malformed');
   });
-  it('is refused at a depth that would exhaust the stack', () => {
-    expect(reasonOf(() => decode(concat(fromHex('a16161'), new Uint8Array(200_000).fill(0x81), Uint8Array.of(0))))).toBe('frame_malformed');
+  it.each(['81', 'a16161', 'a1a0', 'c1', '98ff'])('X-9 is refused when it is nested too deep, whatever it would end with: %s', (open) => {
+    const nested = (depth: number) => fromHex(`a16161${open.repeat(depth)}`);
+    for (const depth of [CBOR_DEPTH_MAX, CBOR_DEPTH_MAX + 1, 200_000]) expect(reasonOf(() => decode(nested(depth)))).toBe('frame_too_deep');
+    expect(reasonOf(() => decode(concat(nested(CBOR_DEPTH_MAX - 1))))).toBe('frame_malformed');
+  });
+  it('is read as deep as it may be', () => {
+    const deep = (lists: number) => concat(fromHex('a16161'), new Uint8Array(lists).fill(0x81), Uint8Array.of(0));
+    expect(reasonOf(() => decode(deep(CBOR_DEPTH_MAX - 1)))).toBe('none');
+    expect(reasonOf(() => decode(deep(CBOR_DEPTH_MAX)))).toBe('frame_too_deep');
+  });
+  // Two million of them fit into a frame: four hundred megabytes, and seconds in which the node does nothing else.
+  it.each(['a0', '80', '40', '00', 'f6'])('X-9 is refused when it holds more values than any message: %s', (value) => {
+    const inner = (count: number) =>
+      concat(fromHex(`a161619a${count.toString(16).padStart(8, '0')}`), new Uint8Array(count).fill(parseInt(value, 16)));
+    const around = 3;
+    expect(reasonOf(() => decode(inner(CBOR_ITEMS_MAX - around)))).toBe('none');
+    expect(reasonOf(() => decode(inner(CBOR_ITEMS_MAX - around + 1)))).toBe('frame_too_full');
+    expect(reasonOf(() => decode(inner(FRAME_PAYLOAD_BYTES_MAX)))).toBe('frame_too_full');
+  });
+  it('X-9 hides no depth and no values behind what is skipped: text, bytes, numbers, simple values, a break for a value', () => {
+    const deep = '81'.repeat(CBOR_DEPTH_MAX);
+    for (const before of ['6162', '4162', '18ff', '1903e8', '1a00010000', '1b0000000100000000', '20', 'f4', 'f97e00'])
+      expect(
+        reasonOf(() => decode(fromHex(`a26161${before}6162${deep}`))),
+        before,
+      ).toBe('frame_too_deep');
+    expect(reasonOf(() => decode(fromHex(`a26161ff6162${deep}`)))).toBe('frame_malformed');
   });
   it('is refused when it claims more than it holds', () => {
     for (const claim of ['ba00ffffff', 'a161619affffffff', 'a161615affffffff', 'a161617bffffffffffffffff'])
