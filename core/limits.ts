@@ -284,8 +284,8 @@ export const CBOR_DEPTH_MAX = 8;
 export const CBOR_ITEMS_MAX = 100_000;
 /** A hello holds keys and one attestation document. */
 export const HELLO_BYTES_MAX = 32 * KIB;
-/** Frames of one session, and of all, that are being read or worked on, in bytes. */
-export const FRAMES_PER_SESSION_BYTES_MAX = 16 * MIB;
+/** Frames of one peer, and of all, that are being read or worked on, in bytes: not of one session, of which a peer has two. */
+export const FRAMES_PER_PEER_BYTES_MAX = 16 * MIB;
 export const FRAMES_TOTAL_BYTES_MAX = 64 * MIB;
 /** Hellos whose bodies are still coming, 16 MiB: one more, and the one that has waited longest goes. Those of peers come in one piece. */
 export const HELLOS_READ_MAX = 512;

@@ -3,7 +3,7 @@ import { createBudget } from '../core/auth/budget.ts';
 import { createWaitingRoom } from '../core/auth/waiting.ts';
 import { Refusal } from '../core/errors.ts';
 import {
-  FRAMES_PER_SESSION_BYTES_MAX,
+  FRAMES_PER_PEER_BYTES_MAX,
   FRAMES_TOTAL_BYTES_MAX,
   HELLO_BYTES_MAX,
   HELLOS_READ_MAX,
@@ -18,13 +18,13 @@ import type { Visit } from './visitors.ts';
 
 export function sync({ clock, sessions }: Kms): (request: Request, visit: Visit) => Promise<Response> {
   const hellosRead = createWaitingRoom(HELLOS_READ_MAX);
-  const framesInFlight = createBudget({ perOwnerMax: FRAMES_PER_SESSION_BYTES_MAX, totalMax: FRAMES_TOTAL_BYTES_MAX });
+  const framesInFlight = createBudget({ perOwnerMax: FRAMES_PER_PEER_BYTES_MAX, totalMax: FRAMES_TOTAL_BYTES_MAX });
 
   async function answerFrame(request: Request, session: string): Promise<Response> {
-    // A stranger's two megabytes are not read: only who said hello knows a session.
-    sessions.requireSession(session);
+    // A stranger's two megabytes are not read: only who said hello knows a session, and it counts as long as they are a member.
+    const peer = sessions.requireSession(session);
     const bytes = roomFor(request, SYNC_BODY_BYTES_MAX);
-    const answer = framesInFlight.hold(session, bytes, async () => {
+    const answer = framesInFlight.hold(peer, bytes, async () => {
       const frame = await readBody(request, 'application/octet-stream', bytes, clock);
       return bytesReply(await sessions.acceptFrame(frame), 'application/octet-stream');
     });

@@ -235,7 +235,7 @@ describe('R-9 the protocol', () => {
       ['5. The sealed road', `still coming ${limits.HELLOS_READ_MAX} are kept`],
       [
         '5. The sealed road',
-        `${limits.FRAMES_PER_SESSION_BYTES_MAX / 1_048_576} MiB of a session and ${limits.FRAMES_TOTAL_BYTES_MAX / 1_048_576} MiB of all`,
+        `${limits.FRAMES_PER_PEER_BYTES_MAX / 1_048_576} MiB of a peer and ${limits.FRAMES_TOTAL_BYTES_MAX / 1_048_576} MiB of all`,
       ],
       ['5. The sealed road', `up to a depth of ${limits.JSON_DEPTH_MAX}`],
       ['5. The sealed road', `reused for ${seconds(limits.CALLER_CACHE_MS)}; "unknown wallet" for ${seconds(limits.UNKNOWN_CACHE_MS)}`],

@@ -61,8 +61,8 @@ export type FrameHandler = (peer: Operator, payload: Uint8Array) => Promise<Uint
 export interface Sessions {
   /** Throws what `verifyHello` does, a reason of its nonce, `rate_limited`, `peer_not_attested` or `odyn_unavailable`. */
   acceptHello(body: Uint8Array, headers: HelloHeaders): Promise<SignedAnswer>;
-  /** Throws `session_unknown` for an id (hex) that no hello of this boot opened: asked before a body is read. */
-  requireSession(id: string): void;
+  /** The member whose session has that id (hex): asked before a body is read. Throws `session_unknown`, or `peer_not_member` once it is none. */
+  requireSession(id: string): Wallet;
   /** Throws `session_unknown`, `peer_not_member`, `peer_not_attested`, a `frame_…` reason, or what the handler of its type does. */
   acceptFrame(body: Uint8Array): Promise<Uint8Array>;
   /** Sends one frame, after a hello when there is no session. */
@@ -104,7 +104,7 @@ interface Opening {
 export function createSessions(dependencies: SessionsDependencies): Sessions {
   const { self, clock, random, signer, recover, nonces, attestations, log, member, heard, handlers } = dependencies;
   /** As responder. */
-  const accepted = createAccepted();
+  const accepted = createAccepted(clock);
   /** As initiator, by peer. */
   const opened = new Map<Wallet, Session>();
   /** Hellos under way, by peer: calls that begin together share one. */
@@ -164,8 +164,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
 
   async function acceptFrame(body: Uint8Array): Promise<Uint8Array> {
     const frame = decodeFrame(body);
-    const session = accepted.find(hex(frame.session));
-    if (!session || isWorn(session, clock)) throw new Refusal('session_unknown');
+    const session = accepted.require(hex(frame.session));
     const peer = requireMember(session.peer);
     requireAttested(peer, session, () => accepted.end(session));
     if (wasTaken(session, frame.counter)) throw new Refusal('frame_replayed', `${frame.counter} after ${session.counter}`);
@@ -193,6 +192,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
     const keys = deriveSessionKeys(ephemeral.agree(answer.ephemeral), body, received.body);
     const incarnations = { initiatorIncarnation: self.incarnation, responderIncarnation: answer.incarnation };
     const session = createSession(clock, { id: answer.session, peer, attested, keys, ...incarnations });
+    for (const [other, standing] of opened) if (isWorn(standing, clock)) opened.delete(other);
     opened.set(peer, session);
     log('session.opened', { peer, role: 'initiator', measurement: attested });
     return session;
@@ -249,9 +249,7 @@ export function createSessions(dependencies: SessionsDependencies): Sessions {
       const theirs = accepted.of(peer).flatMap((session) => reported('responder', session));
       return ours ? [...reported('initiator', ours), ...theirs] : theirs;
     },
-    requireSession(id) {
-      if (!accepted.find(id)) throw new Refusal('session_unknown');
-    },
+    requireSession: (id) => requireMember(accepted.require(id).peer).wallet,
     acceptFrame,
     call,
   };

@@ -4,7 +4,7 @@
  */
 import { withDeadline } from '../deadline.ts';
 import { assert, Refusal } from '../errors.ts';
-import { FETCH_SECRET_MS_MAX } from '../limits.ts';
+import { FETCH_SECRET_MS_MAX, OPERATORS_MAX } from '../limits.ts';
 import { SECRET_BYTES, secretHash } from '../crypto/kdf.ts';
 import { endorsementText } from '../wire/pop.ts';
 import { fetchSecret } from './handover.ts';
@@ -44,6 +44,8 @@ export interface StepsDependencies {
 export function createSteps(dependencies: StepsDependencies): Steps {
   const { self, profile, blocks, vault, endorsements, peers, relay, box, signer, clock, log } = dependencies;
   let followed: { readonly epoch: Epoch; readonly turn: number } | undefined;
+  /** Holders that were asked first, the latest last. */
+  const askedFirst = new Set<Wallet>();
 
   async function generate(epoch: Epoch, validUntilBlock: number): Promise<void> {
     const secret = await box.entropy();
@@ -71,10 +73,25 @@ export function createSteps(dependencies: StepsDependencies): Steps {
     log('candidate.endorsed', { epoch, hash, validUntilBlock });
   }
 
+  /**
+   * Whose turn was longest ago comes first. What lets us hang may be a holder's host, for frames of this one type, and it is due again as
+   * soon as its enclave is heard: in an order that stays, two of those would stand before the others for ever.
+   */
+  function inTurn(holders: readonly Peer[]): Peer[] {
+    const turns = [...askedFirst];
+    const inOrder = holders.toSorted((one, other) => turns.indexOf(one.wallet) - turns.indexOf(other.wallet));
+    if (askedFirst.size >= OPERATORS_MAX) askedFirst.clear();
+    for (const { wallet } of inOrder.slice(0, 1)) {
+      askedFirst.delete(wallet);
+      askedFirst.add(wallet);
+    }
+    return inOrder;
+  }
+
   /** Nothing when no holder gave it in time; which of them is to blame is known to `peers`. */
   async function fetchInTime(epoch: Epoch, hash: Hash, holders: readonly Peer[]): ReturnType<typeof fetchSecret> {
     try {
-      return await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetchSecret(epoch, hash, holders, peers));
+      return await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetchSecret(epoch, hash, inTurn(holders), peers));
     } catch (error) {
       if (error instanceof Refusal && error.reason === 'outbound_timeout') return undefined;
       throw error;

@@ -1,8 +1,9 @@
 /** `/sync` under a crowd, in process: what strangers and hosts can make a node hold, and that peers get through. */
 import { describe, expect, it } from 'vitest';
 import { createApi } from '../../functions/api.ts';
-import { FRAMES_PER_SESSION_BYTES_MAX, FRAMES_TOTAL_BYTES_MAX, HELLOS_READ_MAX, SYNC_BODY_BYTES_MAX } from '../../core/limits.ts';
+import { FRAMES_PER_PEER_BYTES_MAX, FRAMES_TOTAL_BYTES_MAX, HELLOS_READ_MAX, SYNC_BODY_BYTES_MAX } from '../../core/limits.ts';
 import { createCluster } from '../core/fakes.ts';
+import type { Wallet } from '../../core/identity.ts';
 import type { Kms } from '../../core/kms.ts';
 import type { TestNode } from '../core/fakes.ts';
 
@@ -48,19 +49,19 @@ describe('hellos', () => {
 describe('frames', () => {
   const known = (): Kms => ({
     ...kms,
-    sessions: { ...kms.sessions, requireSession: () => undefined, acceptFrame: () => new Promise(() => undefined) },
+    sessions: { ...kms.sessions, requireSession: (id) => id.split(' ')[0] as Wallet, acceptFrame: () => new Promise(() => undefined) },
   });
   const frame = (session: string) =>
     post(
       { 'content-type': 'application/octet-stream', 'x-kms-session': session, 'content-length': String(SYNC_BODY_BYTES_MAX) },
       unending(),
     );
-  const perSession = Math.floor(FRAMES_PER_SESSION_BYTES_MAX / SYNC_BODY_BYTES_MAX);
+  const perPeer = Math.floor(FRAMES_PER_PEER_BYTES_MAX / SYNC_BODY_BYTES_MAX);
 
-  it('of one session have their room, and take none of another’s', async () => {
+  it('X-9 of one peer have their room, whatever its sessions, and take none of another’s', async () => {
     const api = createApi(known());
-    for (let count = 0; count < perSession; count += 1) void api(frame('one'));
-    expect(await reason(api(frame('one')))).toBe('busy');
+    for (let count = 0; count < perPeer; count += 1) void api(frame(`one ${count}`));
+    expect(await reason(api(frame('one more')))).toBe('busy');
     let isBusy = false;
     void reason(api(frame('another'))).then(() => (isBusy = true));
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -70,7 +71,7 @@ describe('frames', () => {
   it('of all have an end as well', async () => {
     const api = createApi(known());
     const total = Math.floor(FRAMES_TOTAL_BYTES_MAX / SYNC_BODY_BYTES_MAX);
-    for (let count = 0; count < total; count += 1) void api(frame(`session ${Math.floor(count / perSession)}`));
+    for (let count = 0; count < total; count += 1) void api(frame(`peer-${Math.floor(count / perPeer)}`));
     expect(await reason(api(frame('late')))).toBe('busy');
   });
 });

@@ -8,6 +8,7 @@ import { a, b, blocksOf, c, operator } from './facts.ts';
 import type { ChainState } from '../../../core/chain/view.ts';
 import type { Peer } from '../../../core/cluster/peers.ts';
 import type { PeerWire } from '../../../core/cluster/sessions.ts';
+import type { Wallet } from '../../../core/identity.ts';
 import type { OutboundAnswer, OutboundLimits, OutboundRequest } from '../../../core/ports.ts';
 
 function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
@@ -27,7 +28,7 @@ function setUp(state: ChainState = { kind: 'fresh', blocks: blocksOf() }) {
     sessions: {
       acceptHello: () => Promise.reject(new Refusal('internal')),
       acceptFrame: () => Promise.reject(new Refusal('internal')),
-      requireSession: () => undefined,
+      requireSession: (id) => id as Wallet,
       with: () => [],
       call: (_peer, wire) => (world.fails ? Promise.reject(new Refusal('outbound_timeout', 'it hangs')) : world.use(wire)),
     },

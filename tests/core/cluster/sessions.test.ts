@@ -22,6 +22,7 @@ import {
   createRecordingLog,
   flipped,
   noHandlers,
+  reasonOf,
   reasonOfAsync,
   signerNamed,
 } from '../fakes.ts';
@@ -426,6 +427,44 @@ describe('a responder', () => {
       'session_unknown',
     );
     expect(await reasonOfAsync(world.b.sessions.acceptFrame(utf8('x')))).toBe('frame_malformed');
+  });
+  it('X-9 asks before it reads a frame whether its session is good: known, not worn, and of who is a member still', async () => {
+    const required = () => reasonOf(() => world.b.sessions.requireSession((world.sent.at(-1) as Sent).headers['x-kms-session'] ?? ''));
+    await world.say('one');
+    expect(required()).toBe('none');
+    expect(world.b.sessions.requireSession((world.sent.at(-1) as Sent).headers['x-kms-session'] ?? '')).toBe(world.a.wallet);
+    world.members.delete(world.a.wallet);
+    expect(required()).toBe('peer_not_member');
+    world.members.add(world.a.wallet);
+    expect(required()).toBe('none');
+    world.clock.advance(SESSION_AGE_MAX_MS);
+    expect(required()).toBe('none');
+    world.clock.advance(1);
+    expect(required()).toBe('session_unknown');
+    // Forgotten, not only refused.
+    world.clock.advance(-1);
+    expect(required()).toBe('session_unknown');
+  });
+  it('forgets the keys of what is worn, its own sessions and those of others, when the next one is opened', async () => {
+    const c = world.boot('c');
+    await world.say('one');
+    const old = (world.sent.at(-1) as Sent).headers['x-kms-session'] ?? '';
+    world.clock.advance(SESSION_AGE_MAX_MS + 1);
+    const wireToC: PeerWire = {
+      nonce: () => Promise.resolve(c.nonces.issue()),
+      post: async (body, headers) =>
+        headers['x-kms-signature'] === undefined
+          ? { body: await c.sessions.acceptFrame(body), signature: null }
+          : c.sessions.acceptHello(body, helloHeaders(headers)),
+    };
+    await world.a.sessions.call(c.wallet, wireToC, 'handover', utf8('x'));
+    await c.sessions.call(world.b.wallet, world.wireToB, 'handover', utf8('x'));
+    // Were they still there, they would be young again.
+    world.clock.advance(-SESSION_AGE_MAX_MS);
+    expect(world.a.sessions.with(world.b.wallet)).toEqual([]);
+    expect(world.b.sessions.with(world.a.wallet)).toEqual([]);
+    expect(reasonOf(() => world.b.sessions.requireSession(old))).toBe('session_unknown');
+    expect(world.b.sessions.with(c.wallet)).toHaveLength(1);
   });
   it('S-L9 shares nothing with another node: a session of one is unknown to the other', async () => {
     await world.say('one');
