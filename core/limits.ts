@@ -326,9 +326,11 @@ export const CALLER_DOCUMENT_BYTES_MAX = 8 * KIB;
 /** Documents of one wallet that may be refused: each costs a verification of some 5 ms. */
 export const CALLER_DOCUMENTS_PER_SECOND = 1;
 export const CALLER_DOCUMENTS_BURST = 10;
-/** What anybody may ask to be attested, all together: each costs the enclave's module a signature. */
+/** What strangers may ask to be attested, all together: each costs the enclave's module a signature. */
 export const ATTESTATIONS_PER_SECOND = 5;
 export const ATTESTATIONS_BURST = 20;
+/** One that an app asks for with its signature counts as so many requests of its own rate: as often as all strangers together. */
+export const ATTESTATION_REQUESTS = 100;
 /** The challenge of whoever asks: too long to be guessed, and no longer than a hash. */
 export const ATTESTATION_NONCE_BYTES_MIN = 16;
 export const ATTESTATION_NONCE_BYTES_MAX = 64;

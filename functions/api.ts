@@ -43,7 +43,7 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/status': { GET: () => status(kms) },
     '/nonce': { GET: () => nonce(kms) },
     '/nodes': { GET: () => nodes(kms) },
-    '/attestation': { GET: (request) => attestation(kms, request) },
+    '/attestation': { GET: attestation(kms) },
     '/ca': { GET: (request) => caBundle(kms, request) },
     '/kms/derive': { POST: sealed(kms, derive) },
     '/kms/sign_cert': { POST: sealed(kms, signCertificate) },

@@ -1,17 +1,45 @@
 /**
  * `GET /attestation?nonce=` (`docs/protocol.md` clause 11): a document of this enclave's hardware for its TEE key, for whoever wants to see
- * what runs here before it trusts the node. With that key no document passes for one of a hello.
+ * what runs here before it trusts the node. With that key no document passes for one of a hello. Strangers share what the hardware bears; an
+ * app that signs its request has a share of its own, so that no stranger keeps it from looking.
  */
+import { withDeadline } from '../core/deadline.ts';
 import { Refusal } from '../core/errors.ts';
-import { ATTESTATION_NONCE_BYTES_MAX, ATTESTATION_NONCE_BYTES_MIN } from '../core/limits.ts';
+import { ATTESTATION_NONCE_BYTES_MAX, ATTESTATION_NONCE_BYTES_MIN, ATTESTATION_REQUESTS, REQUEST_MS_MAX } from '../core/limits.ts';
 import { parseHex } from '../core/wire/bytes.ts';
 import { bytesReply } from './answers.ts';
+import { authenticateSigned, compareBody, isSigned, signAnswer, useUp } from './proofs.ts';
 import type { Kms } from '../core/kms.ts';
+import type { Visit } from './visitors.ts';
 
-export async function attestation({ attester, attestationRate }: Kms, request: Request): Promise<Response> {
-  const nonce = readNonce(new URL(request.url).search);
-  if (!attestationRate.take('everybody')) throw new Refusal('rate_limited', 'attestations');
-  return bytesReply(await attester.document({ nonce, publicKey: 'tee' }), 'application/cbor');
+export function attestation(kms: Kms): (request: Request, visit: Visit) => Promise<Response> {
+  const document = async (nonce: Uint8Array): Promise<Response> =>
+    bytesReply(await kms.attester.document({ nonce, publicKey: 'tee' }), 'application/cbor');
+
+  async function forStranger(nonce: Uint8Array): Promise<Response> {
+    if (!kms.attestationRate.take('everybody')) throw new Refusal('rate_limited', 'attestations');
+    return await document(nonce);
+  }
+
+  async function forCaller(request: Request, nonce: Uint8Array, { welcome, refuse }: Visit): Promise<Response> {
+    const proof = authenticateSigned(kms, request);
+    const { wallet } = await kms.authorizer.authorize(proof.wallet);
+    welcome();
+    const answer = kms.requestsInWork.hold(wallet, 1, async () => {
+      if (!kms.callerRate.take(wallet, ATTESTATION_REQUESTS)) throw new Refusal('rate_limited', wallet);
+      useUp(kms, proof);
+      const told = async () => (compareBody(proof, new Uint8Array(0)), await document(nonce));
+      return await signAnswer(kms, proof, await told().catch(refuse));
+    });
+    if (!answer) throw new Refusal('busy', `requests in work of ${wallet} or of all`);
+    return await answer;
+  }
+
+  return (request, visit) => {
+    const nonce = readNonce(new URL(request.url).search);
+    const answer = isSigned(request) ? forCaller(request, nonce, visit) : forStranger(nonce);
+    return withDeadline(kms.clock, REQUEST_MS_MAX, 'deadline_exceeded', answer);
+  };
 }
 
 /** One spelling, so that nobody has to guess which bytes were signed. */

@@ -8,7 +8,6 @@ import { operatorOf, usableBlocks } from '../core/chain/view.ts';
 import { contentDigestOf } from '../core/crypto/digest.ts';
 import { parseSignature } from '../core/crypto/wallet.ts';
 import { Refusal } from '../core/errors.ts';
-import { utf8 } from '../core/wire/bytes.ts';
 import { encodeResponseInput, encodeSignature, responseBase } from '../core/wire/httpsig.ts';
 import { appResponseText } from '../core/wire/pop.ts';
 import type { RequestProof } from '../core/auth/httpsig.ts';
@@ -19,6 +18,11 @@ export type Proof = PlatformProof | RequestProof;
 
 const PLATFORM_HEADERS = ['x-app-signature', 'x-app-nonce', 'x-app-timestamp'];
 const REQUEST_HEADERS = ['signature', 'signature-input'];
+
+/** Whether a request bears the form that binds it whole, good or not. */
+export function isSigned(request: Request): boolean {
+  return REQUEST_HEADERS.some((name) => request.headers.has(name));
+}
 
 /** Throws a `ProofReason`. The wallet is proven; whether it may do anything is not yet asked. */
 export function authenticate(kms: Kms, request: Request): Proof {
@@ -33,7 +37,7 @@ export function authenticate(kms: Kms, request: Request): Proof {
 export function authenticateSigned(kms: Kms, request: Request): RequestProof {
   if (PLATFORM_HEADERS.some((name) => request.headers.has(name)))
     throw new Refusal('proof_form_refused', 'this endpoint takes no platform proof');
-  if (!REQUEST_HEADERS.some((name) => request.headers.has(name))) throw new Refusal('proof_missing');
+  if (!isSigned(request)) throw new Refusal('proof_missing');
   return authenticateRequest(kms, request);
 }
 
@@ -81,8 +85,8 @@ export function signForPlatform({ signer, identity }: Kms, { clientSignature }: 
 
 /** Signs an answer, error or not, over its status, its body and the request's signature. Rejects with `odyn_unavailable`. */
 export async function signAnswer({ signer, identity, profile, clock }: Kms, proof: RequestProof, answer: Response): Promise<Response> {
-  const body = await answer.text();
-  const contentDigest = contentDigestOf(utf8(body));
+  const body = new Uint8Array(await answer.arrayBuffer());
+  const contentDigest = contentDigestOf(body);
   const keyId = { chainId: profile.chainId, wallet: identity.wallet };
   const input = encodeResponseInput(Math.floor(clock.nowMs() / 1_000), keyId);
   const signature = parseSignature(await signer.sign(responseBase(answer.status, contentDigest, proof.signature, input)));

@@ -23,8 +23,8 @@ export type Admit = (request: Request, pathname: string, peerAddress: string | u
 
 /** They cost next to nothing, and whoever watches the node must see it when it is busy. */
 const FREE = ['/health', '/ready'];
-/** Each asks for a recovery, and whatever is under them. */
-const PROVEN = ['/sync', '/kms', '/audit', '/operator'];
+/** Each asks, or may ask, for a recovery, and whatever is under them. */
+const PROVEN = ['/sync', '/kms', '/attestation', '/audit', '/operator'];
 
 export function createAdmit({ clock, profile }: Pick<Kms, 'clock' | 'profile'>): Admit {
   const addresses = createRate(clock, {

@@ -71,7 +71,7 @@ export function createKmsClient(dependencies: ClientDependencies): KmsClient {
   const self = rememberSelf(signer, box);
   const directory = createDirectory({ chain, clock, profile, self });
   const failover = createFailover({ clock, random, directory });
-  const checks = dependencies.attestNodes ? createNodeChecks(dependencies) : undefined;
+  const checks = dependencies.attestNodes ? createNodeChecks({ ...dependencies, self }) : undefined;
   const prove = dependencies.proof === 'platform' ? proveByPlatform : proveBySignature;
   const documents = createDocuments(prove, signer, profile.appAttestation);
 

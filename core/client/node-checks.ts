@@ -1,7 +1,8 @@
 /**
  * What nodes prove of their enclaves to an app that asks for it (`attestNodes`): before a node is used, its hardware vouches, under a nonce
  * of ours, that the enclave of the registered wallet and TEE key runs what the chain says. A check counts for one record of the registry
- * and for a while; calls that need it at a time share it. A node about which anything is in doubt is passed over.
+ * and for a while; calls that need it at a time share it. A node about which anything is in doubt is passed over. One that strangers ask too
+ * often is asked again in the app's name.
  */
 import { judgeDocument } from '../crypto/nitro/judgement.ts';
 import { Refusal } from '../errors.ts';
@@ -9,10 +10,11 @@ import { ATTESTATION_BYTES_MAX, CLIENT_CHECK_MS, CLIENT_CHECKED_MS } from '../li
 import { hex, parseHex } from '../wire/bytes.ts';
 import { failureOf } from './attempt.ts';
 import { AttemptFailed } from './error.ts';
+import { proveBySignature } from './proofs.ts';
 import type { NetworkProfile } from '../networks.ts';
-import type { Clock, Fetch, Random } from '../ports.ts';
+import type { Clock, Fetch, OutboundAnswer, Random, Signer } from '../ports.ts';
 import type { Wallet } from '../identity.ts';
-import type { LiveNode } from './directory.ts';
+import type { LiveNode, Self } from './directory.ts';
 
 export interface NodeChecks {
   /** Throws `AttemptFailed` when the node's enclave has not proven, for this record of the registry, to be the registered one. */
@@ -20,7 +22,9 @@ export interface NodeChecks {
 }
 
 export interface NodeChecksDependencies {
-  readonly profile: Pick<NetworkProfile, 'attestationRoot'>;
+  readonly profile: Pick<NetworkProfile, 'attestationRoot' | 'chainId'>;
+  readonly signer: Pick<Signer, 'sign'>;
+  readonly self: () => Promise<Pick<Self, 'wallet'>>;
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: Random;
@@ -36,18 +40,33 @@ interface Check {
 }
 
 const NONCE_BYTES = 32;
+const TOO_MANY_REQUESTS = 429;
 
-export function createNodeChecks({ profile, fetch, clock, random }: NodeChecksDependencies): NodeChecks {
+export function createNodeChecks({ profile, signer, self, fetch, clock, random }: NodeChecksDependencies): NodeChecks {
   const checks = new Map<Wallet, Check>();
 
   async function ask(node: LiveNode): Promise<void> {
     const nonce = random.bytes(NONCE_BYTES);
-    const request = { url: `${node.url}/attestation?nonce=${hex(nonce)}`, method: 'GET' } as const;
-    // No signal: who waits for it may leave, and others wait for the same answer.
-    const answer = await fetch(request, { timeoutMs: CLIENT_CHECK_MS, bodyBytesMax: ATTESTATION_BYTES_MAX });
+    const url = `${node.url}/attestation?nonce=${hex(nonce)}`;
+    const first = await get(url);
+    // Strangers may use up what there is for all of them; each app has its own share. The document is judged like any other.
+    const answer = first.status === TOO_MANY_REQUESTS ? await get(url, await signatureFor(node, url)) : first;
     if (answer.status !== 200) throw new AttemptFailed('unattested', `gives no attestation document (status ${answer.status})`);
     const fault = faultIn(answer.body, nonce, node);
     if (fault !== undefined) throw new AttemptFailed('unattested', `its enclave is not proven to be the registered one (${fault})`);
+  }
+
+  async function get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<OutboundAnswer> {
+    // No signal: who waits for it may leave, and others wait for the same answer.
+    return await fetch({ url, method: 'GET', headers }, { timeoutMs: CLIENT_CHECK_MS, bodyBytesMax: ATTESTATION_BYTES_MAX });
+  }
+
+  /** Good for this one request to this one node: who is not proven yet learns no more by it than that this app asks. */
+  async function signatureFor(node: LiveNode, url: string): Promise<Readonly<Record<string, string>>> {
+    const { wallet } = await self();
+    const tools = { chainId: profile.chainId, signer, wallet, clock, random, fetch };
+    const limits = { timeoutMs: CLIENT_CHECK_MS, signal: new AbortController().signal };
+    return (await proveBySignature(tools, node, { method: 'GET', url, body: undefined }, limits)).headers;
   }
 
   function faultIn(document: Uint8Array, nonce: Uint8Array, { wallet, teePubkey, measurement }: LiveNode): string | undefined {

@@ -3,7 +3,9 @@
  * that asks for no documents first, which takes the node; then the same node is passed over, and another one gives the key.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { verifyRequestSignature } from '../../../core/auth/httpsig.ts';
 import { KmsError } from '../../../core/client/error.ts';
+import { recoverWallet } from '../../../core/crypto/wallet.ts';
 import { Refusal } from '../../../core/errors.ts';
 import {
   ATTESTATION_AGE_MAX_MS,
@@ -119,11 +121,32 @@ describe('a client that attests nodes', () => {
     expect(cluster.nodes.flatMap(({ asked }) => asked)).toEqual([]);
   });
 
+  it('X-9 asks in the app’s own name where strangers have used up what there is for them, and believes the document only', async () => {
+    const [busy] = cluster.nodes;
+    const node = busy.signer.wallet;
+    const { attest } = busy;
+    const signed: string[] = [];
+    busy.attest = (nonce, limits, request) => {
+      const { pathname: at, search: query, host: authority } = new URL(request.url);
+      const headers = new Headers(request.headers);
+      if (!headers.has('signature')) return Promise.resolve(plain(429, { reason: 'rate_limited' }));
+      const target = { method: 'GET', authority, path: at, query, headers };
+      const by = { chainId: profile.chainId, bootedAtMs: 0, clock: cluster.clock, recover: recoverWallet };
+      signed.push(verifyRequestSignature(target, by).wallet);
+      return attest(nonce, limits, request);
+    };
+    expect((await derive(careful, { node })).node).toBe(node);
+    expect([signed, busy.attested]).toEqual([[cluster.app.wallet], 2]);
+    busy.attester.module.isDebug = true;
+    later(CLIENT_CHECKED_MS);
+    expect((await failed(careful, { node })).message).toContain('debug');
+  });
+
   it('bounds what it reads, and for how long', async () => {
     const seen: object[] = [];
     for (const node of cluster.nodes) {
       const { attest } = node;
-      node.attest = (nonce, limits) => (seen.push(limits), attest(nonce, limits));
+      node.attest = (nonce, limits, request) => (seen.push(limits), attest(nonce, limits, request));
     }
     await derive(careful);
     expect(seen).toEqual([{ timeoutMs: CLIENT_CHECK_MS, bodyBytesMax: ATTESTATION_BYTES_MAX }]);
@@ -147,9 +170,15 @@ describe('a client that attests nodes', () => {
     const fetch = async ({ url }: { url: string }) => {
       const node = cluster.nodes.find((each) => url.startsWith(`${each.url}/`)) as StubNode;
       if (url.endsWith('/ca')) return document(utf8('the CA'));
-      return await node.attest(parseHex(new URL(url).searchParams.get('nonce') ?? '') as Uint8Array, { timeoutMs: 1, bodyBytesMax: 1 });
+      return await node.attest(
+        parseHex(new URL(url).searchParams.get('nonce') ?? '') as Uint8Array,
+        { timeoutMs: 1, bodyBytesMax: 1 },
+        { url, method: 'GET' },
+      );
     };
-    const checks = createNodeChecks({ profile, fetch, clock: cluster.clock, random: { bytes: (length) => new Uint8Array(length) } });
+    const random = { bytes: (length: number) => new Uint8Array(length) };
+    const self = () => Promise.resolve({ wallet: cluster.app.wallet });
+    const checks = createNodeChecks({ profile, signer: cluster.app, self, fetch, clock: cluster.clock, random });
     expect(others.map(({ wallet }) => wallet)).toContain(await confirmCa(fetch, 'the CA', others, limits));
     await expect(confirmCa(fetch, 'the CA', others, limits, checks)).rejects.toMatchObject({ outcome: 'unproven' });
     expect(first.attested).toBe(0);

@@ -43,7 +43,7 @@ export interface StubNode {
   readonly asked: OutboundRequest[];
   bend: Bend;
   /** What it answers to a challenge, and how often it was asked. */
-  attest: (nonce: Uint8Array, limits: OutboundLimits) => Promise<OutboundAnswer>;
+  attest: (nonce: Uint8Array, limits: OutboundLimits, request: OutboundRequest) => Promise<OutboundAnswer>;
   attested: number;
 }
 
@@ -111,7 +111,7 @@ export async function createStubCluster(): Promise<StubCluster> {
       const { pathname, searchParams } = new URL(request.url);
       if (pathname === '/attestation') {
         node.attested += 1;
-        return await node.attest(parseHex(searchParams.get('nonce') ?? '') ?? new Uint8Array(0), limits);
+        return await node.attest(parseHex(searchParams.get('nonce') ?? '') ?? new Uint8Array(0), limits, request);
       }
       node.asked.push(request);
       return await node.bend({ request, limits, honest: (changes) => answerHonestly(node, request, appTee, clock, changes) });
