@@ -89,8 +89,6 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly audit: Audit;
   readonly operators: Operators;
   readonly operatorRate: Rate;
-  /** Of everybody together. */
-  readonly attestationRate: Rate;
   readonly usedNonces: Replays;
   readonly usedSignatures: Replays;
   readonly usedEnvelopes: Replays;
@@ -161,7 +159,6 @@ export function createKms(dependencies: KmsDependencies): Kms {
     operators: createOperators({ self: identity.wallet, chain, view, clock, profile }),
     authorizer: createAuthorizer({ chain, view, clock, profile }),
     callerAttestations: createCallerAttestations({ profile, clock, log }),
-    attestationRate: createRate(clock, { perSecond: limits.ATTESTATIONS_PER_SECOND, burst: limits.ATTESTATIONS_BURST, keysMax: 1 }),
     ...createCallerMemories(clock),
     admission,
     sessions,

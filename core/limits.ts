@@ -329,8 +329,9 @@ export const CALLER_DOCUMENTS_BURST = 10;
 /** What strangers may ask to be attested, all together: each costs the enclave's module a signature. */
 export const ATTESTATIONS_PER_SECOND = 5;
 export const ATTESTATIONS_BURST = 20;
-/** One that an app asks for with its signature counts as so many requests of its own rate: as often as all strangers together. */
-export const ATTESTATION_REQUESTS = 100;
+/** The same for one app, which asks with its signature: its processes look at a node every ten minutes, and after their starts. */
+export const CALLER_ATTESTATIONS_PER_SECOND = 0.2;
+export const CALLER_ATTESTATIONS_BURST = 10;
 /** The challenge of whoever asks: too long to be guessed, and no longer than a hash. */
 export const ATTESTATION_NONCE_BYTES_MIN = 16;
 export const ATTESTATION_NONCE_BYTES_MAX = 64;

@@ -4,8 +4,9 @@
  * app that signs its request has a share of its own, so that no stranger keeps it from looking.
  */
 import { withDeadline } from '../core/deadline.ts';
+import { createRate } from '../core/auth/rate.ts';
 import { Refusal } from '../core/errors.ts';
-import { ATTESTATION_NONCE_BYTES_MAX, ATTESTATION_NONCE_BYTES_MIN, ATTESTATION_REQUESTS, REQUEST_MS_MAX } from '../core/limits.ts';
+import * as limits from '../core/limits.ts';
 import { parseHex } from '../core/wire/bytes.ts';
 import { bytesReply } from './answers.ts';
 import { authenticateSigned, compareBody, isSigned, signAnswer, useUp } from './proofs.ts';
@@ -13,11 +14,22 @@ import type { Kms } from '../core/kms.ts';
 import type { Visit } from './visitors.ts';
 
 export function attestation(kms: Kms): (request: Request, visit: Visit) => Promise<Response> {
+  const ofStrangers = createRate(kms.clock, {
+    perSecond: limits.ATTESTATIONS_PER_SECOND,
+    burst: limits.ATTESTATIONS_BURST,
+    keysMax: 1,
+  });
+  const ofCallers = createRate(kms.clock, {
+    perSecond: limits.CALLER_ATTESTATIONS_PER_SECOND,
+    burst: limits.CALLER_ATTESTATIONS_BURST,
+    keysMax: limits.CALLERS_CACHED_MAX,
+  });
+
   const document = async (nonce: Uint8Array): Promise<Response> =>
     bytesReply(await kms.attester.document({ nonce, publicKey: 'tee' }), 'application/cbor');
 
   async function forStranger(nonce: Uint8Array): Promise<Response> {
-    if (!kms.attestationRate.take('everybody')) throw new Refusal('rate_limited', 'attestations');
+    if (!ofStrangers.take('all')) throw new Refusal('rate_limited', 'attestations');
     return await document(nonce);
   }
 
@@ -26,7 +38,7 @@ export function attestation(kms: Kms): (request: Request, visit: Visit) => Promi
     const { wallet } = await kms.authorizer.authorize(proof.wallet);
     welcome();
     const answer = kms.requestsInWork.hold(wallet, 1, async () => {
-      if (!kms.callerRate.take(wallet, ATTESTATION_REQUESTS)) throw new Refusal('rate_limited', wallet);
+      if (!ofCallers.take(wallet)) throw new Refusal('rate_limited', `attestations for ${wallet}`);
       useUp(kms, proof);
       const told = async () => (compareBody(proof, new Uint8Array(0)), await document(nonce));
       return await signAnswer(kms, proof, await told().catch(refuse));
@@ -38,7 +50,7 @@ export function attestation(kms: Kms): (request: Request, visit: Visit) => Promi
   return (request, visit) => {
     const nonce = readNonce(new URL(request.url).search);
     const answer = isSigned(request) ? forCaller(request, nonce, visit) : forStranger(nonce);
-    return withDeadline(kms.clock, REQUEST_MS_MAX, 'deadline_exceeded', answer);
+    return withDeadline(kms.clock, limits.REQUEST_MS_MAX, 'deadline_exceeded', answer);
   };
 }
 
@@ -46,7 +58,7 @@ export function attestation(kms: Kms): (request: Request, visit: Visit) => Promi
 function readNonce(search: string): Uint8Array {
   const digits = /^\?nonce=([0-9a-f]+)$/.exec(search)?.[1];
   const nonce = digits === undefined ? undefined : parseHex(digits);
-  if (!nonce || nonce.length < ATTESTATION_NONCE_BYTES_MIN || nonce.length > ATTESTATION_NONCE_BYTES_MAX)
+  if (!nonce || nonce.length < limits.ATTESTATION_NONCE_BYTES_MIN || nonce.length > limits.ATTESTATION_NONCE_BYTES_MAX)
     throw new Refusal('attestation_nonce_malformed');
   return nonce;
 }

@@ -227,8 +227,8 @@ describe('R-9 the protocol', () => {
         `${limits.DERIVE_BODY_BYTES_MAX / 1_024} KiB for a derivation, ${limits.SIGN_CERT_BODY_BYTES_MAX / 1_024} KiB for a certificate, counted while streaming, ${seconds(limits.REQUEST_BODY_MS_MAX)}`,
       ],
       ['5. The sealed road', `${limits.REQUESTS_PER_WALLET_MAX} requests of a wallet and ${grouped(limits.REQUESTS_IN_WORK_MAX)} of all`],
-      ['5. The sealed road', `a certificate as ${limits.CERTIFICATE_REQUESTS}, one`],
-      ['5. The sealed road', `enclave (11) as ${limits.ATTESTATION_REQUESTS}. Each full ${limits.BYTES_PER_REQUEST / 1_024} KiB`],
+      ['5. The sealed road', `a certificate as ${limits.CERTIFICATE_REQUESTS}. Each full ${limits.BYTES_PER_REQUEST / 1_024} KiB`],
+      ['11. Endpoints', `${limits.CALLER_ATTESTATIONS_PER_SECOND}/s, burst ${limits.CALLER_ATTESTATIONS_BURST}, of its own`],
       ['7. Peers', `nested ${limits.CBOR_DEPTH_MAX} deep at most`],
       ['7. Peers', `at most ${grouped(limits.CBOR_ITEMS_MAX)} values`],
       ['5. The sealed road', `each ${limits.BATCH_OPERATIONS_PER_REQUEST} operations of a batch`],
@@ -440,7 +440,7 @@ describe('docs/security.md', () => {
       `is read again every ${seconds(limits.CLIENT_VIEW_MS)}`,
       `${limits.CLIENT_ANSWER_BYTES_MAX / 1_048_576} MiB and ${seconds(limits.CLIENT_ATTEMPT_MS)} are the most a try may take`,
       `at most ${limits.ATTESTATION_BYTES_MAX / 1_024} KiB and ${seconds(limits.CLIENT_CHECK_MS)}`,
-      `A node gives ${limits.ATTESTATIONS_PER_SECOND} documents a second to all who ask`,
+      `A node gives ${limits.ATTESTATIONS_PER_SECOND} documents a second to all strangers, and each app ${limits.CALLER_ATTESTATIONS_PER_SECOND} a second`,
     ];
     expect(expected.filter((words) => !text.includes(words))).toEqual([]);
   });
