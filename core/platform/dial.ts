@@ -13,8 +13,9 @@ import { DIAL_IDLE_MS_MAX, DIAL_SOCKETS_PER_PEER_MAX, DIAL_SOCKETS_TOTAL_MAX, HT
 import { parseAddress } from '../wire/address.ts';
 import { isSpecial } from './special.ts';
 import type { LookupAddress, LookupAllOptions } from 'node:dns';
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequestArgs, IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { HostAnswer, HostCall, HostFetch } from './fetch.ts';
 
 export type Resolve = (
@@ -43,13 +44,8 @@ export function createDial({ hosts, proxyUrl, resolve = systemLookup, authoritie
     lookup: createLookup(hosts, resolve),
   };
   const http = new HttpAgent(kept);
-  const https = new HttpsAgent({
-    ...kept,
-    ...(proxyUrl !== undefined && { proxyEnv: { https_proxy: proxyUrl } }),
-    ...(authorities && { ca: [...authorities] }),
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-  });
+  const verified = { ...kept, ...(authorities && { ca: [...authorities] }), rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
+  const https = proxyUrl === undefined ? new HttpsAgent(verified) : new TunnelAgent({ ...verified, proxyEnv: { https_proxy: proxyUrl } });
 
   return (target, call) => {
     const url = new URL(target);
@@ -58,6 +54,30 @@ export function createDial({ hosts, proxyUrl, resolve = systemLookup, authoritie
     if (isIP(host) !== 0 && !hosts.includes(url.hostname)) throw new Refusal('address_refused_outbound', url.hostname);
     return exchange(url, call, { http, https });
   };
+}
+
+/** Of one call, as it comes to the agent. */
+interface CallArgs extends ClientRequestArgs {
+  readonly ends: AbortSignal;
+}
+
+/**
+ * Until TLS stands, a tunnel through the proxy is nobody's: Node neither ends it with the call that it is made for, nor counts it. Of a peer
+ * that takes connections and answers never, or byte by byte, each call would leave one open for good.
+ */
+class TunnelAgent extends HttpsAgent {
+  override createConnection(args: ClientRequestArgs, told?: (error: Error | null, stream: Duplex) => void): Duplex | null | undefined {
+    const { ends } = args as CallArgs;
+    const end = (): void => void tunnel?.destroy(new Error('its call ended'));
+    const tunnel = super.createConnection(args, (error, stream) => {
+      ends.removeEventListener('abort', end);
+      told?.(error, stream);
+    });
+    // It may have waited for its turn, and nobody waits for it any more.
+    if (ends.aborted) end();
+    else ends.addEventListener('abort', end);
+    return tunnel;
+  }
 }
 
 /** Asks once, judges every address, and gives the connection exactly those. One that no peer has spoils all of them. */
@@ -87,7 +107,7 @@ interface Agents {
 /** Resolves with the beginning of the answer; its body is read by who asked. */
 function exchange(url: URL, { method, headers, body, signal }: HostCall, agents: Agents): Promise<HostAnswer> {
   const length = body === undefined ? undefined : { 'content-length': String(Buffer.byteLength(body)) };
-  const options = { method, headers: { ...headers, ...length }, signal, maxHeaderSize: HTTP_HEADERS_BYTES_MAX };
+  const options = { method, headers: { ...headers, ...length }, signal, ends: signal, maxHeaderSize: HTTP_HEADERS_BYTES_MAX };
   return new Promise((resolve, reject) => {
     const told = (answer: IncomingMessage): void => {
       try {
@@ -101,7 +121,9 @@ function exchange(url: URL, { method, headers, body, signal }: HostCall, agents:
       url.protocol === 'https:'
         ? requestHttps(url, { ...options, agent: agents.https }, told)
         : requestHttp(url, { ...options, agent: agents.http }, told);
-    asked.once('error', reject);
+    asked.on('error', reject);
+    // An answer that changes the protocol ends the connection without a word.
+    asked.once('close', () => reject(new Error('the connection ended')));
     asked.end(body);
   });
 }

@@ -6,7 +6,7 @@ import { Refusal } from '../errors.ts';
 import { peerOrigin } from '../cluster/peer-url.ts';
 import { readBounded } from '../wire/stream.ts';
 import type { NodeConfig } from '../config.ts';
-import type { Fetch } from '../ports.ts';
+import type { Fetch, OutboundAnswer, OutboundRequest } from '../ports.ts';
 
 /** What a host makes of one call. It follows no redirect and ends when the signal does. */
 export type HostFetch = (url: string, call: HostCall) => Promise<HostAnswer>;
@@ -38,24 +38,41 @@ export function createFetch(config: NodeConfig, hostFetch: HostFetch, dial: Host
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = ended ? AbortSignal.any([timeout, ended]) : timeout;
     try {
-      const { method, headers, body } = request;
-      const answer = await way(request.url, {
-        method,
-        redirect: 'manual',
-        signal,
-        ...(headers && { headers: { ...headers } }),
-        ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
-      });
-      if (answer.status >= 300 && answer.status < 400) {
-        await answer.body?.cancel();
-        throw new Refusal('outbound_redirect', `${request.method} answered ${answer.status}`);
-      }
-      const bytes = await readBounded(answer.body, bodyBytesMax);
-      if (!bytes) throw new Refusal('outbound_too_large', `over ${bodyBytesMax} bytes`);
-      return { status: answer.status, headers: answer.headers, body: bytes };
+      signal.throwIfAborted();
+      return await whileGoing(signal, exchange(way, request, bodyBytesMax, signal));
     } catch (error) {
       if (error instanceof Refusal) throw error;
       throw new Refusal(timeout.aborted ? 'outbound_timeout' : 'outbound_failed', `${request.method} ${new URL(request.url).host}`, error);
     }
   };
+}
+
+async function exchange(
+  way: HostFetch,
+  { url, method, headers, body }: OutboundRequest,
+  bodyBytesMax: number,
+  signal: AbortSignal,
+): Promise<OutboundAnswer> {
+  const answer = await way(url, {
+    method,
+    redirect: 'manual',
+    signal,
+    ...(headers && { headers: { ...headers } }),
+    ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
+  });
+  if (answer.status >= 300 && answer.status < 400) {
+    await answer.body?.cancel();
+    throw new Refusal('outbound_redirect', `${method} answered ${answer.status}`);
+  }
+  const bytes = await readBounded(answer.body, bodyBytesMax);
+  if (!bytes) throw new Refusal('outbound_too_large', `over ${bodyBytesMax} bytes`);
+  return { status: answer.status, headers: answer.headers, body: bytes };
+}
+
+/** Ends with the signal, whatever the host makes of it: one that is still making a connection may not look at it. */
+function whileGoing<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
 }
