@@ -4,12 +4,11 @@
  */
 import { audited, createAudit } from './audit/audit.ts';
 import { createCallerAttestations } from './auth/attested.ts';
-import { createBudget } from './auth/budget.ts';
 import { createAuthorizer } from './auth/caller.ts';
+import { createCallerMemories } from './auth/memories.ts';
 import { createNonces } from './auth/nonces.ts';
 import { createOperators } from './auth/operators.ts';
 import { createRate } from './auth/rate.ts';
-import { createReplays } from './auth/replays.ts';
 import { createCa } from './ca/issuer.ts';
 import { createChainView, memberOf, usableBlocks } from './chain/view.ts';
 import { createAdmission } from './cluster/admission.ts';
@@ -32,12 +31,11 @@ import { createStore } from './store/store.ts';
 import { hex } from './wire/bytes.ts';
 import type { Audit } from './audit/audit.ts';
 import type { CallerAttestations } from './auth/attested.ts';
-import type { Budget } from './auth/budget.ts';
 import type { Authorizer } from './auth/caller.ts';
+import type { CallerMemories } from './auth/memories.ts';
 import type { Nonces } from './auth/nonces.ts';
 import type { Operators } from './auth/operators.ts';
 import type { Rate } from './auth/rate.ts';
-import type { Replays } from './auth/replays.ts';
 import type { Ca } from './ca/issuer.ts';
 import type { Operator } from './chain/registry.ts';
 import type { ChainView } from './chain/view.ts';
@@ -74,7 +72,7 @@ export interface KmsDependencies {
 }
 
 /** A node as its handlers see it: its ports but for chain and network, which only its rooms reach. */
-export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
+export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'>, CallerMemories {
   /** By the node's clock as it goes now: one that is set after the boot moves the boot with it. */
   readonly bootedAtMs: () => number;
   readonly view: ChainView;
@@ -83,15 +81,8 @@ export interface Kms extends Omit<KmsDependencies, 'chain' | 'fetch'> {
   readonly nonces: Nonces;
   readonly authorizer: Authorizer;
   readonly callerAttestations: CallerAttestations;
-  readonly callerRate: Rate;
-  readonly requestsInWork: Budget;
-  readonly bodiesInFlight: Budget;
   readonly audit: Audit;
   readonly operators: Operators;
-  readonly operatorRate: Rate;
-  readonly usedNonces: Replays;
-  readonly usedSignatures: Replays;
-  readonly usedEnvelopes: Replays;
   readonly admission: Admission;
   readonly sessions: Sessions;
   readonly peers: Peers;
@@ -210,41 +201,6 @@ function dataKeys(vault: Vault, view: ChainView): DataKeys {
     },
     recordKey: (appId, epoch) => vault.recordKey(appId, epoch),
     digestKey: (epoch) => vault.digestKey(epoch),
-  };
-}
-
-/** What is remembered of callers: how often they ask, and what they used up. */
-function createCallerMemories(
-  clock: Clock,
-): Pick<Kms, 'callerRate' | 'operatorRate' | 'requestsInWork' | 'bodiesInFlight' | 'usedNonces' | 'usedSignatures' | 'usedEnvelopes'> {
-  return {
-    callerRate: createRate(clock, {
-      perSecond: limits.CALLER_REQUESTS_PER_SECOND,
-      burst: limits.CALLER_REQUESTS_BURST,
-      keysMax: limits.CALLERS_CACHED_MAX,
-    }),
-    requestsInWork: createBudget({ perOwnerMax: limits.REQUESTS_PER_WALLET_MAX, totalMax: limits.REQUESTS_IN_WORK_MAX }),
-    bodiesInFlight: createBudget({ perOwnerMax: limits.BODIES_PER_WALLET_BYTES_MAX, totalMax: limits.BODIES_TOTAL_BYTES_MAX }),
-    operatorRate: createRate(clock, {
-      perSecond: limits.OPERATOR_REQUESTS_PER_SECOND,
-      burst: limits.OPERATOR_REQUESTS_BURST,
-      keysMax: limits.CALLERS_CACHED_MAX,
-    }),
-    usedNonces: createReplays(clock, {
-      lifetimeMs: limits.NONCE_LIFETIME_MS + 2 * limits.NONCE_AHEAD_MAX_MS,
-      perOwnerMax: limits.CONSUMED_NONCES_PER_WALLET_MAX,
-      totalMax: limits.CONSUMED_NONCES_TOTAL_MAX,
-    }),
-    usedSignatures: createReplays(clock, {
-      lifetimeMs: limits.SIGNATURE_AHEAD_MAX_MS + limits.SIGNATURE_LIFE_MAX_MS + limits.SIGNATURE_LATE_MAX_MS,
-      perOwnerMax: limits.USED_SIGNATURES_PER_WALLET_MAX,
-      totalMax: limits.USED_SIGNATURES_TOTAL_MAX,
-    }),
-    usedEnvelopes: createReplays(clock, {
-      lifetimeMs: limits.ENVELOPE_NONCE_LIFETIME_MS,
-      perOwnerMax: limits.ENVELOPE_NONCES_PER_WALLET_MAX,
-      totalMax: limits.ENVELOPE_NONCES_TOTAL_MAX,
-    }),
   };
 }
 

@@ -46,9 +46,10 @@ export const ENVELOPE_NONCE_LIFETIME_MS = 10 * MINUTE_MS;
 export const ENVELOPE_NONCES_PER_WALLET_MAX = 120_000;
 /** About 60 MB. */
 export const ENVELOPE_NONCES_TOTAL_MAX = 480_000;
-/** The last quarter of every such memory is for owners that hold no more than this: a few busy apps lock nobody out. */
+/** The last quarter of every memory and room that owners share is for those that hold little: a few busy ones lock nobody out. */
+export const SHARED_PERCENT = 75;
+/** Little, of what must not come again. */
 export const REPLAYS_OWNER_RESERVE_MAX = 512;
-export const REPLAYS_SHARED_PERCENT = 75;
 
 /**
  * One app's requests per second, sustained and in a burst: one caller cannot take the node from the others. Counted in small
@@ -62,10 +63,12 @@ export const BYTES_PER_REQUEST = 32 * KIB;
 export const CERTIFICATE_REQUESTS = 25;
 /**
  * Requests of one app, and of all, that are worked on at once. A request takes Odyn some milliseconds, so that more of them would
- * wait there for longer than `ODYN_MS_MAX`; each holds some tens of KB. No app has more than a quarter.
+ * wait there for longer than `ODYN_MS_MAX`; each holds some tens of KB. No wallet has more than a quarter, and the last quarter is for
+ * wallets with few: three or four of one app do not keep the others out.
  */
 export const REQUESTS_PER_WALLET_MAX = 256;
 export const REQUESTS_IN_WORK_MAX = 1_024;
+export const REQUESTS_RESERVE_MAX = 4;
 /** How long the trust bundle may be kept by caches: a retired epoch's CA leaves it after that at the latest. */
 export const BUNDLE_CACHED_SECONDS = 60;
 /** Chain look-ups for wallets that no registry knows: floods of fresh keys get this share of the chain, no more. */
@@ -108,6 +111,8 @@ export const VOTE_BODY_BYTES_MAX = KIB;
  */
 export const BODIES_PER_WALLET_BYTES_MAX = 16 * MIB;
 export const BODIES_TOTAL_BYTES_MAX = 64 * MIB;
+/** Of wallets that hold no more than this are the last 16 of these MiB: derivations, certificates and small values get through. */
+export const BODIES_RESERVE_BYTES_MAX = 256 * KIB;
 /** Objects and lists inside each other. What is asked of a node has four levels. */
 export const JSON_DEPTH_MAX = 64;
 /** A half-sent body hangs for ever on every host: the time a caller has to send it. */
@@ -287,6 +292,8 @@ export const HELLO_BYTES_MAX = 32 * KIB;
 /** Frames of one peer, and of all, that are being read or worked on, in bytes: not of one session, of which a peer has two. */
 export const FRAMES_PER_PEER_BYTES_MAX = 16 * MIB;
 export const FRAMES_TOTAL_BYTES_MAX = 64 * MIB;
+/** The last quarter is for peers with no more than one frame of the largest size. */
+export const FRAMES_RESERVE_BYTES_MAX = SYNC_BODY_BYTES_MAX;
 /** Hellos whose bodies are still coming, 16 MiB: one more, and the one that has waited longest goes. Those of peers come in one piece. */
 export const HELLOS_READ_MAX = 512;
 /** Forward secrecy and members that are attested again cost one handshake in this time. */
@@ -364,6 +371,8 @@ export const RELAY_GAS_PERCENT = 130n;
 
 /** Request line and headers of one request; the longest URL and a proof stay below a third of it, and a document below half. */
 export const HTTP_HEADERS_BYTES_MAX = 24 * KIB;
+/** Header fields of one request; proxies put some twenty to those of a client. */
+export const HTTP_HEADERS_MAX = 128;
 /** Who sends headers byte by byte, or none at all, holds a connection this long. */
 export const HTTP_HEADERS_MS_MAX = 10 * SECOND_MS;
 /** The same for a request with its body; handlers ask for less. */
@@ -408,9 +417,11 @@ export const RELEASE_HEAD_AGE_MS_MAX = 120 * SECOND_MS;
 export const TICK_MS_MAX = 30 * SECOND_MS;
 /** A log detail: an attacker's text cannot flood the log. */
 export const LOG_FIELD_CHARS_MAX = 300;
-/** Refusals written to the log: a flood of bad requests cannot fill a disk. */
-export const LOGGED_REFUSALS_PER_SECOND = 20;
-export const LOGGED_REFUSALS_BURST = 100;
+/** Refusals of one reason written to the log: a flood of bad requests cannot fill a disk, nor hide those that are refused for another. */
+export const LOGGED_REFUSALS_PER_SECOND = 2;
+export const LOGGED_REFUSALS_BURST = 20;
+/** More than there are reasons, each of which has its own. */
+export const LOGGED_REASONS_MAX = 256;
 /** The audit trail in memory: minutes of a busy node, months of a quiet one. Each record costs about 350 bytes; the log keeps the rest. */
 export const AUDIT_RECORDS_MAX = 40_000;
 export const AUDIT_BYTES_MAX = 12 * MIB;

@@ -9,7 +9,7 @@ import { Refusal } from '../core/errors.ts';
 import * as limits from '../core/limits.ts';
 import { parseHex } from '../core/wire/bytes.ts';
 import { bytesReply } from './answers.ts';
-import { authenticateSigned, compareBody, isSigned, signAnswer, useUp } from './proofs.ts';
+import { authenticateSigned, compareBody, isSigned, requireUnused, signAnswer, useUp } from './proofs.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Visit } from './visitors.ts';
 
@@ -36,9 +36,10 @@ export function attestation(kms: Kms): (request: Request, visit: Visit) => Promi
   async function forCaller(request: Request, nonce: Uint8Array, { welcome, refuse }: Visit): Promise<Response> {
     const proof = authenticateSigned(kms, request);
     const { wallet } = await kms.authorizer.authorize(proof.wallet);
-    welcome();
+    requireUnused(kms, proof);
     const answer = kms.requestsInWork.hold(wallet, 1, async () => {
       if (!ofCallers.take(wallet)) throw new Refusal('rate_limited', `attestations for ${wallet}`);
+      welcome();
       useUp(kms, proof);
       const told = async () => (compareBody(proof, new Uint8Array(0)), await document(nonce));
       return await signAnswer(kms, proof, await told().catch(refuse));

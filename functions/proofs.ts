@@ -12,6 +12,7 @@ import { encodeResponseInput, encodeSignature, responseBase } from '../core/wire
 import { appResponseText } from '../core/wire/pop.ts';
 import type { RequestProof } from '../core/auth/httpsig.ts';
 import type { PlatformProof } from '../core/auth/proof.ts';
+import type { Replays } from '../core/auth/replays.ts';
 import type { Kms } from '../core/kms.ts';
 
 export type Proof = PlatformProof | RequestProof;
@@ -67,10 +68,18 @@ function registeredAuthority({ view, identity }: Kms): string {
   return new URL(self.instanceUrl).host;
 }
 
+/** A replay is known before it costs its victim anything of its rate. Throws `nonce_replayed`. */
+export function requireUnused(kms: Kms, proof: Proof): void {
+  if (memoryOf(kms, proof).has(proof.wallet, proof.nonce)) throw new Refusal('nonce_replayed');
+}
+
 /** For good, whatever becomes of the request. Only authorized wallets get this far. Throws `nonce_replayed`. */
-export function useUp({ usedNonces, usedSignatures }: Kms, proof: Proof): void {
-  const used = proof.form === 'platform' ? usedNonces : usedSignatures;
-  if (!used.use(proof.wallet, proof.nonce)) throw new Refusal('nonce_replayed');
+export function useUp(kms: Kms, proof: Proof): void {
+  if (!memoryOf(kms, proof).use(proof.wallet, proof.nonce)) throw new Refusal('nonce_replayed');
+}
+
+function memoryOf({ usedNonces, usedSignatures }: Kms, { form }: Proof): Replays {
+  return form === 'platform' ? usedNonces : usedSignatures;
 }
 
 /** The platform's proof says nothing of the body; the other names its digest. */

@@ -10,7 +10,7 @@ import { encodeEnvelope, parseEnvelope } from '../core/wire/envelope.ts';
 import { canonicalJson, parseJsonObject } from '../core/wire/json.ts';
 import { envelopeReply } from './answers.ts';
 import { readBody, roomFor } from './body.ts';
-import { authenticate, compareBody, signAnswer, signForPlatform, useUp } from './proofs.ts';
+import { authenticate, compareBody, requireUnused, signAnswer, signForPlatform, useUp } from './proofs.ts';
 import type { Caller } from '../core/auth/standing.ts';
 import type { Kms } from '../core/kms.ts';
 import type { Json, JsonObject } from '../core/wire/json.ts';
@@ -64,11 +64,13 @@ async function travel(kms: Kms, endpoint: Sealed, request: Request, visit: Visit
   requireServing(kms);
   const proof = authenticate(kms, request);
   const caller = await kms.authorizer.authorize(proof.wallet);
-  visit.welcome();
+  requireUnused(kms, proof);
   if (signBeforeMs <= kms.clock.elapsedMs()) throw new Refusal('deadline_exceeded', 'spent on judging the caller');
   // Both before the proof is used up: a refusal costs no signature, and the same request may be sent again.
   const answer = kms.requestsInWork.hold(caller.wallet, 1, async () => {
     if (!kms.callerRate.take(caller.wallet, costOf(request, endpoint))) throw new Refusal('rate_limited', caller.wallet);
+    // Only now: whoever replays or hurries, its own proofs or another's, pays with its address.
+    visit.welcome();
     useUp(kms, proof);
     return await proven(kms, endpoint, request, proof, caller, signBeforeMs, visit.refuse);
   });

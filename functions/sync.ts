@@ -4,6 +4,7 @@ import { createWaitingRoom } from '../core/auth/waiting.ts';
 import { Refusal } from '../core/errors.ts';
 import {
   FRAMES_PER_PEER_BYTES_MAX,
+  FRAMES_RESERVE_BYTES_MAX,
   FRAMES_TOTAL_BYTES_MAX,
   HELLO_BYTES_MAX,
   HELLOS_READ_MAX,
@@ -18,7 +19,11 @@ import type { Visit } from './visitors.ts';
 
 export function sync({ clock, sessions }: Kms): (request: Request, visit: Visit) => Promise<Response> {
   const hellosRead = createWaitingRoom(HELLOS_READ_MAX);
-  const framesInFlight = createBudget({ perOwnerMax: FRAMES_PER_PEER_BYTES_MAX, totalMax: FRAMES_TOTAL_BYTES_MAX });
+  const framesInFlight = createBudget({
+    perOwnerMax: FRAMES_PER_PEER_BYTES_MAX,
+    totalMax: FRAMES_TOTAL_BYTES_MAX,
+    ownerReserveMax: FRAMES_RESERVE_BYTES_MAX,
+  });
 
   async function answerFrame(request: Request, session: string): Promise<Response> {
     // A stranger's two megabytes are not read: only who said hello knows a session, and it counts as long as they are a member.

@@ -14,7 +14,7 @@ import type { Refuse } from './reply.ts';
 /** What a handler is given beside its request. */
 export interface Visit {
   readonly refuse: Refuse;
-  /** It is known who asks, and has its own limits: its address gets back what it was charged. */
+  /** It is known who asks, and its own limits let it in: its address gets back what it was charged. */
   readonly welcome: () => void;
 }
 

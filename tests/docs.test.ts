@@ -243,7 +243,14 @@ describe('R-9 the protocol', () => {
         '5. The sealed road',
         `${limits.FRAMES_PER_PEER_BYTES_MAX / 1_048_576} MiB of a peer and ${limits.FRAMES_TOTAL_BYTES_MAX / 1_048_576} MiB of all`,
       ],
-      ['5. The sealed road', `up to a depth of ${limits.JSON_DEPTH_MAX}`],
+      [
+        '5. The sealed road',
+        `up to a depth of ${limits.JSON_DEPTH_MAX}, a request with more than ${limits.HTTP_HEADERS_MAX} header fields`,
+      ],
+      [
+        '5. The sealed road',
+        `${limits.REQUESTS_RESERVE_MAX} requests of a wallet, ${limits.BODIES_RESERVE_BYTES_MAX / 1_024} KiB of its bodies, one frame`,
+      ],
       ['5. The sealed road', `reused for ${seconds(limits.CALLER_CACHE_MS)}; "unknown wallet" for ${seconds(limits.UNKNOWN_CACHE_MS)}`],
       ['5. The sealed road', `share ${limits.UNKNOWN_WALLETS_PER_SECOND}/s, burst ${limits.UNKNOWN_WALLETS_BURST}`],
       ['5. The sealed road', `\`${grouped(limits.CALLER_CACHE_MS)} ms + tickMs + headAgeMaxMs\``],

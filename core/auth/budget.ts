@@ -1,8 +1,11 @@
 /** Room that is taken and given back, in all and for each owner: what a crowd or one owner can hold at a time has an end. */
+import { SHARED_PERCENT } from '../limits.ts';
 
 export interface BudgetBounds {
   readonly perOwnerMax: number;
   readonly totalMax: number;
+  /** The last of the room is for owners that hold no more than this: a few that hold all they may lock nobody else out. */
+  readonly ownerReserveMax: number;
 }
 
 export interface Budget {
@@ -11,7 +14,7 @@ export interface Budget {
   held(): number;
 }
 
-export function createBudget({ perOwnerMax, totalMax }: BudgetBounds): Budget {
+export function createBudget({ perOwnerMax, totalMax, ownerReserveMax }: BudgetBounds): Budget {
   const perOwner = new Map<string, number>();
   let total = 0;
 
@@ -24,7 +27,9 @@ export function createBudget({ perOwnerMax, totalMax }: BudgetBounds): Budget {
 
   return {
     hold(owner, amount, work) {
-      if ((perOwner.get(owner) ?? 0) + amount > perOwnerMax || total + amount > totalMax) return undefined;
+      const holds = (perOwner.get(owner) ?? 0) + amount;
+      const room = holds <= ownerReserveMax ? totalMax : Math.floor((totalMax * SHARED_PERCENT) / 100);
+      if (holds > perOwnerMax || total + amount > room) return undefined;
       change(owner, amount);
       return work().finally(() => change(owner, -amount));
     },

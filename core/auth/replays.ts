@@ -3,7 +3,7 @@
  * refuses and never evicts, so nobody can wash a used value out.
  */
 import { Refusal } from '../errors.ts';
-import { REPLAYS_OWNER_RESERVE_MAX, REPLAYS_SHARED_PERCENT } from '../limits.ts';
+import { REPLAYS_OWNER_RESERVE_MAX, SHARED_PERCENT } from '../limits.ts';
 import type { Clock } from '../ports.ts';
 
 export interface ReplayBounds {
@@ -13,6 +13,8 @@ export interface ReplayBounds {
 }
 
 export interface Replays {
+  /** Whether the owner has used the value; to ask costs nothing of any memory. */
+  has(owner: string, value: string): boolean;
   /** True when the value is new for this owner; false when it was used. Throws `replay_memory_full`. */
   use(owner: string, value: string): boolean;
   size(): number;
@@ -26,7 +28,7 @@ interface Expiry {
 
 /** Who holds much stops before the memory is full; the rest is kept for those who hold little. */
 function roomFor(held: number, totalMax: number): number {
-  return held < REPLAYS_OWNER_RESERVE_MAX ? totalMax : Math.floor((totalMax * REPLAYS_SHARED_PERCENT) / 100);
+  return held < REPLAYS_OWNER_RESERVE_MAX ? totalMax : Math.floor((totalMax * SHARED_PERCENT) / 100);
 }
 
 export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
@@ -50,10 +52,19 @@ export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
     }
   }
 
+  function forgottenBy(): Expiry {
+    const now = { elapsedMs: clock.elapsedMs(), clockMs: clock.nowMs() };
+    forgetExpired(now);
+    return now;
+  }
+
   return {
+    has(owner, value) {
+      forgottenBy();
+      return expiries.has(`${owner}|${value}`);
+    },
     use(owner, value) {
-      const now = { elapsedMs: clock.elapsedMs(), clockMs: clock.nowMs() };
-      forgetExpired(now);
+      const now = forgottenBy();
       const key = `${owner}|${value}`;
       if (expiries.has(key)) return false;
       const held = perOwner.get(owner) ?? 0;

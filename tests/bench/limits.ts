@@ -21,7 +21,11 @@ export async function limitsUs(): Promise<{ readonly withAddress: number; readon
     without: createAdmit({ clock: systemClock, profile }),
   };
   const rate = createRate(systemClock, { perSecond: 1e9, burst: 1e9, keysMax: limits.CALLERS_CACHED_MAX });
-  const inWork = createBudget({ perOwnerMax: limits.REQUESTS_PER_WALLET_MAX, totalMax: limits.REQUESTS_IN_WORK_MAX });
+  const inWork = createBudget({
+    perOwnerMax: limits.REQUESTS_PER_WALLET_MAX,
+    totalMax: limits.REQUESTS_IN_WORK_MAX,
+    ownerReserveMax: limits.REQUESTS_RESERVE_MAX,
+  });
   const headers = { 'x-forwarded-for': '198.51.100.7' };
   const request = new Request('http://node/kms/derive', { method: 'POST', headers });
 

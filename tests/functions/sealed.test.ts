@@ -153,7 +153,7 @@ describe('a signed request', () => {
 
   it.each([
     ['its app has', REQUESTS_PER_WALLET_MAX, (_index: number) => app.wallet as string],
-    ['all together have', REQUESTS_IN_WORK_MAX, (index: number) => `app ${index % 8}`],
+    ['all together have', REQUESTS_IN_WORK_MAX, (index: number) => `app ${index % 256}`],
   ])(
     'is told that the node is busy when %s as many in work as may be; it costs no signature and may be sent again',
     async (_who, max, ownerOf) => {

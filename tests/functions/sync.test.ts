@@ -71,7 +71,19 @@ describe('frames', () => {
   it('of all have an end as well', async () => {
     const api = createApi(known());
     const total = Math.floor(FRAMES_TOTAL_BYTES_MAX / SYNC_BODY_BYTES_MAX);
-    for (let count = 0; count < total; count += 1) void api(frame(`peer-${Math.floor(count / perPeer)}`));
+    for (let count = 0; count < total; count += 1) void api(frame(`peer-${count}`));
     expect(await reason(api(frame('late')))).toBe('busy');
+  });
+
+  it('of four peers that hold all they may leave a fifth its frame', async () => {
+    const api = createApi(known());
+    const told: string[] = [];
+    for (let count = 0; count < 4 * perPeer; count += 1)
+      void reason(api(frame(`peer-${Math.floor(count / perPeer)}`))).then((why) => told.push(why));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const before = told.length;
+    void reason(api(frame('fifth'))).then((why) => told.push(why));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([before > 0, told.length]).toEqual([true, before]);
   });
 });

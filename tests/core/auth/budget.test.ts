@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createBudget } from '../../../core/auth/budget.ts';
 
-const bounds = { perOwnerMax: 5, totalMax: 8 };
+const bounds = { perOwnerMax: 5, totalMax: 8, ownerReserveMax: 5 };
 
 /** Work that ends when it is told to. */
 function open() {
@@ -28,6 +28,16 @@ describe('a budget', () => {
     expect(budget.hold('a', 4, work)).toBeDefined();
     expect(budget.hold('b', 4, work)).toBeDefined();
     expect(budget.hold('c', 1, work)).toBeUndefined();
+  });
+  it('is used up by a few owners where nothing is kept back, and here keeps its last quarter for those that hold little', () => {
+    const wide = { perOwnerMax: 25, totalMax: 100 };
+    const taken = (budget: ReturnType<typeof createBudget>) => {
+      for (const owner of ['a', 'b', 'c', 'd']) for (let held = 0; held < 25; held += 1) budget.hold(owner, 1, open().work);
+      return [budget.held(), budget.hold('e', 1, open().work) !== undefined, budget.hold('e', 4, open().work) !== undefined];
+    };
+    expect(taken(createBudget({ ...wide, ownerReserveMax: wide.perOwnerMax }))).toEqual([100, false, false]);
+    // Of the fourth as many as the reserve lets everybody have.
+    expect(taken(createBudget({ ...wide, ownerReserveMax: 4 }))).toEqual([79, true, false]);
   });
   it('does not begin work without room', () => {
     let begun = 0;

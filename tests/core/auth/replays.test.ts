@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createReplays } from '../../../core/auth/replays.ts';
-import { REPLAYS_OWNER_RESERVE_MAX, REPLAYS_SHARED_PERCENT } from '../../../core/limits.ts';
+import { REPLAYS_OWNER_RESERVE_MAX, SHARED_PERCENT } from '../../../core/limits.ts';
 import { createClock, reasonOf } from '../fakes.ts';
 
 const LIFETIME_MS = 1_000;
@@ -128,7 +128,7 @@ describe('a full set', () => {
       for (let value = 0; ; value += 1) if (reasonOf(() => replays.use(owner, String(value))) !== 'none') return value;
     };
     expect(fill('greedy') + fill('busy')).toBeLessThan(totalMax);
-    expect(replays.size()).toBeGreaterThanOrEqual((totalMax * REPLAYS_SHARED_PERCENT) / 100);
+    expect(replays.size()).toBeGreaterThanOrEqual((totalMax * SHARED_PERCENT) / 100);
     for (let value = 0; value < REPLAYS_OWNER_RESERVE_MAX; value += 1) expect(replays.use('honest', String(value))).toBe(true);
     expect(reasonOf(() => replays.use('greedy', 'more'))).toBe('replay_memory_full');
     expect(fill('third') + fill('fourth')).toBeGreaterThan(0);
