@@ -211,6 +211,7 @@ async function batched(
   const told = results.map((result) => {
     const outcome = result instanceof Refusal ? result : attempted(() => settled(result, round));
     if (!(outcome instanceof Refusal)) return { status: writes.includes(result as Done) ? status : 200, ...outcome };
+    kms.audit.count('refused', { reason: outcome.reason });
     const { status: refused, body } = refusalBody(outcome);
     return { status: refused, ...body };
   });

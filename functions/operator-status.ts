@@ -97,7 +97,6 @@ function sessionOf({ role, ageMs, frames, attested }: SessionReport): Json {
 
 function replicationOf(report: PeerReport): Json {
   return {
-    incarnation: report.incarnation,
     cursor: report.cursor,
     based: report.isBased,
     data_ready: report.isReady,

@@ -80,10 +80,15 @@ function misplaced(records: readonly unknown[], first: number, last: number): Tr
 function altered(records: readonly unknown[], first: number, head: AuditHead, before: string | undefined): TrailVerdict | undefined {
   let proven: unknown = head.hash;
   for (const [index, record] of [...records.entries()].reverse()) {
-    if (!isJsonObject(record) || hashOfRecord(canonicalJson(record as Json)) !== proven) return broken('altered', first + index);
+    if (!isFlat(record) || hashOfRecord(canonicalJson(record)) !== proven) return broken('altered', first + index);
     proven = record['prev'];
   }
   return before === undefined || proven === before ? undefined : broken('altered', first - 1);
+}
+
+/** As records are. What is deep could end whoever looks into it. */
+function isFlat(record: unknown): record is { readonly [name: string]: Json } {
+  return isJsonObject(record) && Object.values(record).every((value) => value === null || typeof value !== 'object');
 }
 
 function seqOf(record: unknown): number | undefined {

@@ -8,6 +8,7 @@ import { verifyTrail } from '../../core/audit/verify.ts';
 import { parseBlock } from '../../core/wire/address.ts';
 import { base64, hex, utf8 } from '../../core/wire/bytes.ts';
 import { appProofText } from '../../core/wire/pop.ts';
+import { encodeHeader, recordId } from '../../core/store/record.ts';
 import { profile, signerNamed } from '../core/fakes.ts';
 import { csrOf, ecSigning } from '../core/ca/fixtures.ts';
 import { createDataWorld } from './data-world.ts';
@@ -213,6 +214,21 @@ describe('S-M2 the trail that operators read', () => {
     expect(records.map(({ kind, reason }) => [kind, reason])).toEqual([['refused', 'version_conflict']]);
   });
 
+  it('has what was refused inside a batch, of each reason the first and how many', async () => {
+    const before = (await asks(owner, '/audit/head')).body['seq'] as number;
+    const operations = ['a', 'b', 'c', 'd'].map((key) => ({ op: 'put', key, value: 'AA==', if_version: 'A'.repeat(22) }));
+    const { status } = await world.ask(world.a, 'POST', '/kms/data/batch', { operations: [...operations, { op: 'get', key: 'none' }] });
+    expect(status).toBe(200);
+    world.cluster.clock.advance(AUDIT_PERIOD_MS);
+    await world.cluster.round();
+    const { records } = (await asks(owner, `/audit?from=${before + 1}`)).body as { records: readonly Body[] };
+    expect(records.filter(({ kind }) => kind === 'refused').map(({ reason, count }) => [reason, count])).toEqual([
+      ['version_conflict', 1],
+      ['key_not_found', 1],
+      ['version_conflict', 3],
+    ]);
+  });
+
   it('names what was deleted to make room', async () => {
     const value = base64(new Uint8Array(1_000_000));
     for (const key of ['a', 'b', 'c', 'd']) await world.ask(world.a, 'PUT', '/kms/data', { key, value, when_full: 'evict' });
@@ -278,6 +294,47 @@ describe('S-M2 nothing secret is in any record, answer or line of the log:', () 
     expect(found([`${answers.join()}"key":"${name}"`])).toEqual([name, 'planted']);
     expect(found(answers)).toEqual([]);
     expect(found([logged])).toEqual([]);
+  });
+
+  it('nothing with which the name of a deleted key could be tried against a list', async () => {
+    const { store, kms } = world;
+    const names = ['users/bob', 'users/alice', 'users/carol'];
+    const report = kms.replication.report();
+    const peers = report.peers.map((peer) => ({ ...peer, incarnation: store.incarnation() }));
+    const api = createApi({ ...kms, replication: { ...kms.replication, report: () => ({ ...report, peers }) } });
+    await world.ask(world.a, 'PUT', '/kms/data', { key: 'users/alice', value: 'AA==' });
+    await world.ask(world.a, 'DELETE', '/kms/data', { key: 'users/alice' });
+    const { records } = await trailOf();
+    const deleted = (records as Body[]).find(({ kind }) => kind === 'value_deleted') as Body;
+    /** A tombstone is made of what its record says, its key and the store's incarnation; its version is a digest of it. */
+    const guessed = (incarnation: string) =>
+      names.filter((key) => {
+        const time = { ms: deleted['at_ms'] as number, logical: 0, origin: world.node.wallet };
+        const dot = { incarnation, counter: 2 };
+        const header = {
+          ...dot,
+          ...time,
+          appId: 9n as AppId,
+          key,
+          kind: 'tombstone',
+          expiresAtMs: 0,
+          commitment: new Uint8Array(32),
+        } as const;
+        return (
+          base64(recordId(encodeHeader(header)))
+            .replaceAll('+', '-')
+            .replaceAll('/', '_')
+            .slice(0, 22) === deleted['version']
+        );
+      });
+    expect(guessed(store.incarnation())).toEqual(['users/alice']);
+    const told = [...PATHS, '/status', '/metrics', '/nodes'].map(async (path) => {
+      world.cluster.clock.advance(250);
+      return await (await api(world.request(owner, 'GET', path))).text();
+    });
+    const everything = `${(await Promise.all(told)).join()}${JSON.stringify(world.node.logs.lines)}`;
+    expect([...new Set(everything.match(/[0-9a-f]{32}/g))].flatMap(guessed)).toEqual([]);
+    expect(everything).not.toContain(store.incarnation());
   });
 
   it('of the secrets an operator sees where they are, and the public nothing', async () => {

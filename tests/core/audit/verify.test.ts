@@ -113,6 +113,13 @@ describe('S-M2 a trail', () => {
     expect(faultOf([])).toBe('cut');
     expect(faultOf(records, headOf(trailOf(COUNT - 1)))).toBe('beyond');
   });
+
+  it('with a record deeper than any is broken there, and ends nobody who looks into it', () => {
+    let deep: Json = {};
+    for (let level = 0; level < 20_000; level += 1) deep = { deep };
+    expect(() => canonicalJson(deep)).toThrow(RangeError);
+    expect(judge(edited(4, { deep }))).toEqual({ kind: 'broken', fault: 'altered', seq: 5 });
+  });
 });
 
 describe('S-M2 a head', () => {
