@@ -5,7 +5,7 @@
 import { Router } from 'itty-router';
 import { createRate } from '../core/auth/rate.ts';
 import { Refusal } from '../core/errors.ts';
-import { LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
+import { LOGGED_REASONS_MAX, LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
 import { hex } from '../core/wire/bytes.ts';
 import { attestation } from './attestation.ts';
 import { auditHead, auditPage } from './audit.ts';
@@ -64,7 +64,11 @@ export type Api = (request: Request, peerAddress?: string) => Promise<Response>;
 
 export function createApi(kms: Kms): Api {
   const admit = createAdmit(kms);
-  const logged = createRate(kms.clock, { perSecond: LOGGED_REFUSALS_PER_SECOND, burst: LOGGED_REFUSALS_BURST, keysMax: 1 });
+  const logged = createRate(kms.clock, {
+    perSecond: LOGGED_REFUSALS_PER_SECOND,
+    burst: LOGGED_REFUSALS_BURST,
+    keysMax: LOGGED_REASONS_MAX,
+  });
   const router: Routes = Router();
   for (const [path, handlers] of Object.entries(routesOf(kms))) {
     router.all(path, (_route, request, visit) => dispatch(request, visit, handlers));
@@ -81,7 +85,7 @@ export function createApi(kms: Kms): Api {
       });
       return refusalReply(new Refusal('internal'), requestId);
     }
-    if (logged.take('refusals')) kms.log('request.refused', { requestId, route, reason: error.reason, detail: error.detail });
+    if (logged.take(error.reason)) kms.log('request.refused', { requestId, route, reason: error.reason, detail: error.detail });
     const reply = refusalReply(error, requestId);
     if (error.reason === 'method_not_allowed') reply.headers.set('allow', error.detail);
     return reply;

@@ -1,5 +1,5 @@
 /** From Node's message to a Request. Its URL is the path under an origin of nobody: the authority is the client's word. */
-import { HTTP_BODY_CHUNK_BYTES_MIN, HTTP_BODY_CHUNKS_FREE } from '../core/limits.ts';
+import { HTTP_BODY_CHUNK_BYTES_MIN, HTTP_BODY_CHUNKS_FREE, HTTP_HEADERS_MAX } from '../core/limits.ts';
 import type { IncomingMessage } from 'node:http';
 
 const ORIGIN = 'http://node';
@@ -8,6 +8,7 @@ const ORIGIN = 'http://node';
 export function requestOf(incoming: IncomingMessage, body: ReadableStream<Uint8Array> | undefined): Request | number {
   const { method = 'GET', url = '/', rawHeaders, httpVersionMajor, httpVersionMinor } = incoming;
   if (httpVersionMajor !== 1) return 505;
+  if (rawHeaders.length > 2 * HTTP_HEADERS_MAX) return 431;
   if ((incoming.headers['transfer-encoding'] ?? 'chunked').toLowerCase() !== 'chunked') return 501;
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
   if (hosts > 1 || (hosts === 0 && httpVersionMinor > 0)) return 400;

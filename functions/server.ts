@@ -9,6 +9,7 @@ import {
   HTTP_CHECK_MS,
   HTTP_EXCHANGE_MS_MAX,
   HTTP_HEADERS_BYTES_MAX,
+  HTTP_HEADERS_MAX,
   HTTP_HEADERS_MS_MAX,
   HTTP_IDLE_MS_MAX,
   HTTP_LINGER_BYTES_MAX,
@@ -72,6 +73,8 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     requireHostHeader: false,
   });
   server.maxConnections = connectionsMax;
+  // Node drops what is more without a word, and a proxy may append what it has to tell. One more than may be shows that there were more.
+  server.maxHeadersCount = HTTP_HEADERS_MAX + 1;
 
   function take(incoming: IncomingMessage, outgoing: ServerResponse, invite?: () => void): void {
     const connection = connections.get(incoming.socket);

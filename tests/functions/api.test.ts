@@ -157,6 +157,12 @@ describe('the route table', () => {
     for (let asked = 0; asked < 3 * LOGGED_REFUSALS_BURST; asked += 1) expect((await get('/nope')).status).toBe(404);
     expect(node.logs.named('request.refused').length - before).toBeLessThanOrEqual(LOGGED_REFUSALS_BURST);
   });
+
+  it('X-10 logs what is refused for one reason also in the middle of a flood of refusals for another', async () => {
+    for (let asked = 0; asked < 3 * LOGGED_REFUSALS_BURST; asked += 1) await get('/nope');
+    await get(`/attestation?nonce=short`);
+    expect(node.logs.named('request.refused').at(-1)).toMatchObject({ reason: 'attestation_nonce_malformed' });
+  });
 });
 
 describe('X-3 a private endpoint', () => {

@@ -6,6 +6,7 @@ import {
   HTTP_CHECK_MS,
   HTTP_EXCHANGE_MS_MAX,
   HTTP_HEADERS_BYTES_MAX,
+  HTTP_HEADERS_MAX,
   HTTP_LINGER_BYTES_MAX,
   HTTP_LINGER_MS_MAX,
   HTTP_PIPELINED_MAX,
@@ -214,6 +215,8 @@ describe('what is no request', () => {
     ['a signed length', `POST / HTTP/1.1\r\n${HOST}Content-Length: +3\r\n${END}abc`, 400],
     ['too large headers', `GET / HTTP/1.1\r\n${HOST}X: ${'x'.repeat(HTTP_HEADERS_BYTES_MAX)}\r\n${END}`, 431],
     ['too many headers', `GET / HTTP/1.1\r\n${HOST}${'X: 1\r\n'.repeat(HTTP_HEADERS_BYTES_MAX / 4)}${END}`, 431],
+    ['more fields than any client has', `GET / HTTP/1.1\r\n${HOST}${'X: 1\r\n'.repeat(HTTP_HEADERS_MAX)}${END}`, 431],
+    ['very many fields', `GET / HTTP/1.1\r\n${HOST}${'x:\r\n'.repeat(4_000)}${END}`, 431],
     ['a coding that nobody decodes', `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: gzip, chunked\r\n${END}0\r\n\r\n`, 501],
     ['TRACE', `TRACE / HTTP/1.1\r\n${HOST}${END}`, 501],
     ['HTTP/2 in clear text', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
@@ -224,6 +227,32 @@ describe('what is no request', () => {
     const text = await exchange(url, bytes);
     expect([statuses(text), text.slice(text.indexOf('\r\n\r\n') + 4)]).toEqual([[status], expect.stringMatching(/^(?:0\r\n\r\n)?$/)]);
     expect(faults).toEqual([]);
+  });
+
+  it('U-4 is one with so many fields that the last, in which a proxy tells who asks, would be dropped unseen', async () => {
+    const seen: (string | null)[] = [];
+    const { url } = await serve(async (request) => (seen.push(request.headers.get('x-forwarded-for')), new Response('')));
+    const asked = (fields: number) =>
+      exchange(
+        url,
+        `GET / HTTP/1.1\r\n${HOST}X-Forwarded-For: 192.0.2.1\r\n${'x:\r\n'.repeat(fields)}X-Forwarded-For: 198.51.100.7\r\n${END}`,
+      );
+    expect(statuses(await asked(10))).toEqual([200]);
+    for (const fields of [HTTP_HEADERS_MAX - 3, 1_000, 1_100, 2_100, 5_000])
+      expect(statuses(await asked(fields)), `${fields}`).toEqual([431]);
+    expect(seen).toEqual(['192.0.2.1, 198.51.100.7']);
+  });
+
+  it('is none inside a body, whatever its request wishes for beside it', async () => {
+    const hidden = `GET /hidden HTTP/1.1\r\n${HOST}\r\n`;
+    for (const wish of ['Upgrade: websocket\r\nConnection: Upgrade\r\n', 'Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n', '']) {
+      const paths: string[] = [];
+      const { url } = await serve(async (request) => (paths.push(new URL(request.url).pathname), await request.text(), new Response('')));
+      const wire = await open(url);
+      wire.send(`POST /a HTTP/1.1\r\n${HOST}${wish}Content-Length: ${hidden.length}\r\n\r\n${hidden}GET /b HTTP/1.1\r\n${HOST}${END}`);
+      await wire.closed;
+      expect(paths, wish).toEqual(['/a', '/b']);
+    }
   });
 
   it('gets nothing when it would be read as part of an answer', async () => {

@@ -35,7 +35,7 @@ describe('an address', () => {
       fc.array(fc.stringMatching(/^\d{0,4}$/), { minLength: 1, maxLength: 5 }).map((parts) => parts.join('.')),
     );
     fc.assert(
-      fc.property(texts, (text) => parseAddress(text) !== undefined === (isIP(text) !== 0)),
+      fc.property(texts, (text) => (parseAddress(text) !== undefined) === (isIP(text) !== 0)),
       { numRuns: 2_000 },
     );
   });
@@ -48,6 +48,19 @@ describe('a block', () => {
   it.each(['10.0.0.1/8', '10.0.0.0/33', '::/129', '10.0.0.0', '10.0.0.0/', '10.0.0.0/08', '10.0.0.0/-1', 'a/8', '::1/127'])(
     '%s is none',
     (text) => expect(parseBlock(text)).toBeUndefined(),
+  );
+
+  it.each([
+    ['::/0', '192.0.2.1', false],
+    ['::/8', '192.0.2.1', false],
+    ['::/80', '192.0.2.1', false],
+    ['::/8', '::1', true],
+    ['::ffff:0.0.0.0/96', '192.0.2.1', true],
+    ['::ffff:192.0.2.0/120', '192.0.2.1', true],
+    ['0.0.0.0/0', '192.0.2.1', true],
+    ['0.0.0.0/0', '::1', false],
+  ])('%s and %s: within is %s, each in its own family', (block, address, within) =>
+    expect(isWithin(parseAddress(address) as Uint8Array, parseBlock(block) as never)).toBe(within),
   );
 
   it('holds what Node’s own list says', () =>
