@@ -9,7 +9,10 @@ export function requestOf(incoming: IncomingMessage, body: ReadableStream<Uint8A
   const { method = 'GET', url = '/', rawHeaders, httpVersionMajor, httpVersionMinor } = incoming;
   if (httpVersionMajor !== 1) return 505;
   if (rawHeaders.length > 2 * HTTP_HEADERS_MAX) return 431;
-  if ((incoming.headers['transfer-encoding'] ?? 'chunked').toLowerCase() !== 'chunked') return 501;
+  const coding = incoming.headers['transfer-encoding'];
+  if ((coding ?? 'chunked').toLowerCase() !== 'chunked') return 501;
+  // A proxy of that version looks at no coding, and would see another request begin where its body begins (RFC 9112 §6.1).
+  if (coding !== undefined && httpVersionMinor === 0) return 400;
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
   if (hosts > 1 || (hosts === 0 && httpVersionMinor > 0)) return 400;
   if ((incoming.headers.expect ?? '100-continue').toLowerCase() !== '100-continue') return 417;

@@ -103,8 +103,9 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
     if (incoming.socket.destroyed) return;
     const headers = [...response.headers].flat();
     if (bytes) headers.push('content-length', String(bytes.length));
-    // Of a body that is still coming, or was not invited and may come or not, nobody reads the end.
-    if (isStopping || isBodyComing(incoming)) headers.push('connection', 'close');
+    // Of a body that is still coming, or was not invited and may come or not, nobody reads the end. And of what follows a wish for another
+    // protocol, Node's parser drops what came in the same piece: the next request would be read from its middle.
+    if (isStopping || isBodyComing(incoming) || incoming.headers.upgrade !== undefined) headers.push('connection', 'close');
     outgoing.writeHead(response.status, headers);
     outgoing.end(bytes);
   }

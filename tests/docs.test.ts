@@ -349,7 +349,9 @@ describe('R-9 operations', () => {
     const text = section(operations, 'Enclave image');
     const expected = [
       `${limits.CONNECTIONS_MAX.toLocaleString('en')} connections, idle ones for ${limits.HTTP_IDLE_MS_MAX / 1_000} s`,
-      `${limits.HTTP_HEADERS_BYTES_MAX / 1_024} KiB of headers, in ${limits.HTTP_HEADERS_MS_MAX / 1_000} s`,
+      `${limits.HTTP_HEADERS_BYTES_MAX / 1_024} KiB of headers in at most ${limits.HTTP_HEADERS_MAX} fields, in ${limits.HTTP_HEADERS_MS_MAX / 1_000} s`,
+      `a header line of ${Math.ceil((4 * limits.CALLER_DOCUMENT_BYTES_MAX) / 3 / 1_024)} KiB`,
+      `${limits.DATA_BODY_BYTES_MAX / 1_048_576} MiB, and answers that take ${limits.REQUEST_MS_MAX / 1_000} s`,
       `${limits.HTTP_REQUEST_MS_MAX / 1_000} s for a whole request; ${limits.HTTP_EXCHANGE_MS_MAX / 1_000} s from a request`,
       `did not answer for ${limits.BOOT_MS_MAX / 1_000} s`,
       `${limits.REQUESTS_IN_WORK_MAX.toLocaleString('en')} requests at once, ${limits.REQUESTS_PER_WALLET_MAX} of one wallet`,

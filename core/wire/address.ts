@@ -28,7 +28,7 @@ export function parseBlock(text: string): AddressBlock | undefined {
   return isBare ? { address, bits } : undefined;
 }
 
-/** An IPv4 address lies in blocks of IPv4 alone: `::/8` is none that anybody means it by. */
+/** `address`: 16 bytes, as `parseAddress` gives them. One of IPv4 lies in blocks of IPv4 alone: nobody means it by `::/8`. */
 export function isWithin(address: Uint8Array, block: AddressBlock): boolean {
   if (isIpv4(address) && block.bits < BITS - IPV4_BITS) return false;
   return block.address.every((byte, index) => (byte & maskAt(index, block.bits)) === ((address[index] ?? 0) & maskAt(index, block.bits)));
