@@ -66,26 +66,55 @@ const reasonsOf = (union: string) => {
   return [...body.matchAll(/'(\w+)'/g)].map((match) => match[1] ?? '');
 };
 
-describe('R-9 the documents', () => {
-  it.each(texts)('name files that exist in $path', ({ path, text }) => {
-    const named = shown(text).flatMap((code) => code.match(/(?<![\w/.@])(?:core|functions|contracts|tests|docs|\.ci)\/[\w./-]*\w/g) ?? []);
-    const missing = named.filter(
-      (name) => !GENERATED.some((made) => name.startsWith(made)) && !NOT_YET.includes(name) && !existsSync(`${ROOT}${name}`),
-    );
-    const links = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map((match) => posix.join(posix.dirname(path), match[1] ?? ''));
-    expect([...missing, ...links.filter((link) => !existsSync(`${ROOT}${link}`))]).toEqual([]);
+/** Files and pages that a document names and that are not there. */
+function missingFiles({ path, text }: { readonly path: string; readonly text: string }): string[] {
+  const named = shown(text).flatMap((code) => code.match(/(?<![\w/.@])(?:core|functions|contracts|tests|docs|\.ci)\/[\w./-]*\w/g) ?? []);
+  const missing = named.filter(
+    (name) => !GENERATED.some((made) => name.startsWith(made)) && !NOT_YET.includes(name) && !existsSync(`${ROOT}${name}`),
+  );
+  const links = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map((match) => posix.join(posix.dirname(path), match[1] ?? ''));
+  return [...missing, ...links.filter((link) => !existsSync(`${ROOT}${link}`))];
+}
+
+function missingScripts(code: string): string[] {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  return npmWords(code).filter((name) => !Object.hasOwn(scripts, name));
+}
+
+function npmWords(code: string): string[] {
+  const named = [...code.matchAll(/npm (?:run (?:-s )?)?(\w+)/g)].map((match) => match[1] ?? '');
+  return named.filter((name) => !['ci', 'pack', 'install'].includes(name));
+}
+
+function missingFunctions(text: string): string[] {
+  const source = globSync('{core,functions,contracts/src,contracts/script}/**/*.{ts,sol}', { cwd: ROOT }).map(read).join('\n');
+  const named = inlineCode(text).flatMap((code) => [...code.matchAll(/\b([a-z]\w+)\(/g)].map((match) => match[1] ?? ''));
+  return named.filter((name) => !NOTATION.includes(name) && !ABI.includes(name) && !new RegExp(`function ${name}\\(`).test(source));
+}
+
+const ABI: readonly string[] = [...kmsRegistryAbi, ...novaAppRegistryAbi].flatMap((entry) => ('name' in entry ? [entry.name] : []));
+
+describe('R-9 a document that names what is not there', () => {
+  const path = 'docs/planted.md';
+
+  it('is caught', () => {
+    const text = 'See `core/nowhere.ts`, [a page](nowhere.md) and [one that is there](protocol.md): `core/kms.ts`.';
+    expect(missingFiles({ path, text })).toEqual(['core/nowhere.ts', 'docs/nowhere.md']);
+    expect(missingScripts('npm test, npm run nowhere, npm run bench')).toEqual(['nowhere']);
+    expect(missingFunctions('`setAdmin(owner)`, which no contract has, then `openGenesis()`')).toEqual(['setAdmin']);
   });
+});
+
+describe('R-9 the documents', () => {
+  it.each(texts)('name files that exist in $path', (document) => expect(missingFiles(document)).toEqual([]));
 
   it('name what is not there yet only while it is not there', () =>
     expect(NOT_YET.filter((path) => existsSync(`${ROOT}${path}`))).toEqual([]));
 
   it('name npm scripts and programs that exist', () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const code = shown(all).join('\n');
-    const named = [...code.matchAll(/npm (?:run (?:-s )?)?(\w+)/g)]
-      .map((match) => match[1] ?? '')
-      .filter((name) => !['ci', 'pack', 'install'].includes(name));
-    expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
+    const named = npmWords(code);
+    expect(missingScripts(code)).toEqual([]);
     const started = [...code.matchAll(/\bnode ((?:docs|tests|build)[\w./-]*)/g)].map((match) => match[1] ?? '');
     const forged = [...code.matchAll(/forge script ([\w./-]+)/g)].map((match) => `contracts/${match[1]}`);
     expect([...started, ...forged].filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([]);
@@ -93,14 +122,9 @@ describe('R-9 the documents', () => {
   });
 
   it('name functions that exist', () => {
-    const abi: string[] = [...kmsRegistryAbi, ...novaAppRegistryAbi].flatMap((entry) => ('name' in entry ? [entry.name] : []));
-    const source = globSync('{core,functions,contracts/src,contracts/script}/**/*.{ts,sol}', { cwd: ROOT }).map(read).join('\n');
-    const named = inlineCode(all).flatMap((code) => [...code.matchAll(/\b([a-z]\w+)\(/g)].map((match) => match[1] ?? ''));
-    expect(
-      named.filter((name) => !NOTATION.includes(name) && !abi.includes(name) && !new RegExp(`function ${name}\\(`).test(source)),
-    ).toEqual([]);
+    expect(missingFunctions(all)).toEqual([]);
     const commanded = [...all.matchAll(/examples\/registry\.ts (\w+)/g)].map((match) => match[1] ?? '');
-    expect(commanded.filter((name) => !abi.includes(name))).toEqual([]);
+    expect(commanded.filter((name) => !ABI.includes(name))).toEqual([]);
     expect(commanded).toContain('openGenesis');
   });
 
@@ -458,8 +482,11 @@ describe('docs/security.md', () => {
     const hops = tableRows(section(security, 'Hops'))
       .map(([hop = '']) => hop)
       .join('\n');
-    for (const place of ['app', 'host', 'network', 'Odyn', 'light client', 'egress proxy', 'RPC', 'peer', 'chain', 'log'])
-      expect(hops).toContain(place);
+    const places = ['app', 'host', 'network', 'Odyn', 'light client', 'egress proxy', 'RPC', 'peer', 'chain', 'log'];
+    const missing = (text: string) => places.filter((place) => !text.includes(place));
+    expect(missing(hops)).toEqual([]);
+    // A page without any of them would not pass.
+    for (const place of places) expect(missing(hops.replaceAll(place, '-'))).toContain(place);
   });
 });
 

