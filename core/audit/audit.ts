@@ -3,7 +3,7 @@
  * not. What the log is told of anyway the trail hears there (`audited`); only what no event says is recorded by its own call.
  * Synchronous: a record stands as soon as what it tells is done.
  */
-import { AUDIT_BYTES_MAX, AUDIT_RECORDS_MAX } from '../limits.ts';
+import { AUDIT_BYTES_MAX, AUDIT_RECORDS_MAX, LOGGED_LIES_BURST } from '../limits.ts';
 import { hex } from '../wire/bytes.ts';
 import { createCounts } from './counts.ts';
 import { createTrail } from './trail.ts';
@@ -62,13 +62,17 @@ export function createAudit({ incarnation, clock, log, vault, epoch }: AuditDepe
   };
 }
 
-type Heard = { readonly [Name in EventName]?: (fields: EventFields[Name]) => void };
+type Heard<Answer> = { readonly [Name in EventName]?: (fields: EventFields[Name]) => Answer };
 
 /** The log, with a trail that hears what belongs into it. */
 export function audited(log: Log, { record, count }: Audit): Log {
   /** A node that waits says why in ever new words; the trail has the reasons. */
   let gate = '';
-  const heard: Heard = {
+  /** What a member can bring about with each of its frames: the log is told a few times in a period, the trail counts all of them. */
+  const counted: Heard<number> = {
+    'handover.refused': ({ peer, reason }) => count('handover_refused', { peer, reason }),
+  };
+  const heard: Heard<unknown> = {
     'node.booted': ({ wallet, profile, incarnation }) => record('boot', { node: wallet, incarnation, network: profile }),
     'node.serving': ({ epoch, block }) => {
       gate = 'serving';
@@ -83,15 +87,15 @@ export function audited(log: Log, { record, count }: Audit): Log {
     'secret.installed': ({ epoch, hash, source, peer }) => record('secret_installed', { epoch, secret_hash: hash, source, peer }),
     'secret.wiped': ({ epoch, why, count: times }) => record('secret_wiped', { epoch, why, count: times }),
     'handover.given': ({ epoch, hash, peer, measurement }) => record('handover_given', { epoch, secret_hash: hash, peer, measurement }),
-    'handover.refused': ({ peer, reason }) => count('handover_refused', { peer, reason }),
     'attestation.refused': ({ peer, fault }) => count('attestation_refused', { peer, fault, reason: 'peer_not_attested' }),
     'caller.unattested': ({ wallet, instanceId, fault }) =>
       count('caller_unattested', { wallet, instance_id: instanceId, fault, reason: 'attestation_refused' }),
     'data.forgotten': ({ members }) => record('data_forgotten', { members }),
   };
   return (event, fields) => {
-    log(event, fields);
-    const hear: ((fields: EventFields[typeof event]) => void) | undefined = heard[event];
+    const countThis: ((fields: EventFields[typeof event]) => number) | undefined = counted[event];
+    if ((countThis?.(fields) ?? 0) <= LOGGED_LIES_BURST) log(event, fields);
+    const hear: ((fields: EventFields[typeof event]) => unknown) | undefined = heard[event];
     hear?.(fields);
   };
 }

@@ -12,7 +12,8 @@ export type CountedKind = { [Kind in keyof AuditFields]: AuditFields[Kind] exten
 type Told<Kind extends CountedKind> = Omit<AuditFields[Kind], 'count' | 'since_ms'>;
 
 export interface Counts {
-  count<Kind extends CountedKind>(kind: Kind, what: Told<Kind>): void;
+  /** Answers how often that was by now in this period. */
+  count<Kind extends CountedKind>(kind: Kind, what: Told<Kind>): number;
   /** Tells what was counted in a period that is over. */
   settle(): void;
 }
@@ -40,11 +41,12 @@ export function createCounts(clock: Clock, write: <Kind extends CountedKind>(kin
       settle();
       const key = `${kind}:${canonicalJson(what as unknown as Json)}`;
       const known = repeated.get(key);
-      if (known) return void (known.times += 1);
+      if (known) return (known.times += 1) + 1;
       const ofPeriod = sinceMs;
       const tell = (count: number) => write(kind, { ...what, count, since_ms: ofPeriod } as unknown as AuditFields[typeof kind]);
       repeated.set(key, { times: 0, tell });
       tell(1);
+      return 1;
     },
     settle,
   };

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { audited, createAudit } from '../../../core/audit/audit.ts';
 import { createVault } from '../../../core/crypto/vault.ts';
-import { AUDIT_PERIOD_MS } from '../../../core/limits.ts';
+import { AUDIT_PERIOD_MS, LOGGED_LIES_BURST } from '../../../core/limits.ts';
 import { deriveInternalKey, secretHash } from '../../../core/crypto/kdf.ts';
 import { hmacSha256 } from '../../../core/crypto/hmac.ts';
 import { canonicalJson } from '../../../core/wire/json.ts';
@@ -125,6 +125,22 @@ describe('S-M2 what strangers bring about', () => {
     expect(audit.kept().records).toBe(10);
     const total = refusals().reduce((sum, [, , count]) => sum + (count as number), 0);
     expect(total).toBe(5_000);
+  });
+
+  it('X-9 of one member’s handovers is told to the log a few times a period, and counted whole', () => {
+    const log = audited(lines.log, audit);
+    const refuse = (times: number, of = peer) => {
+      for (let index = 0; index < times; index += 1) log('handover.refused', { peer: of, reason: 'handover_rate_limited' });
+    };
+    const told = () => lines.named('handover.refused').length;
+    refuse(1_000);
+    expect(told()).toBe(LOGGED_LIES_BURST);
+    refuse(1, signerNamed('another peer').wallet);
+    expect(told()).toBe(LOGGED_LIES_BURST + 1);
+    clock.advance(AUDIT_PERIOD_MS);
+    refuse(1);
+    expect(told()).toBe(LOGGED_LIES_BURST + 2);
+    expect(refusals().map(([, , count]) => count)).toEqual([1, 1, 999, 1]);
   });
 
   it('is counted for each reason, and for each member', () => {
