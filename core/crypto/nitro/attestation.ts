@@ -44,7 +44,7 @@ export type Verdict =
   /** `detail` is for a log; it holds no bytes of the document but names of members and ids of extensions. */
   | { readonly kind: 'refused'; readonly why: AttestationFault; readonly detail: string };
 
-/** For any bytes at all. What is cheap is checked first; whoever forged a document costs one verification of a signature. */
+/** For any bytes at all. What is cheap is checked first; whoever made up a leaf costs two verifications of a signature, and a whole chain nine. */
 export function verifyAttestation(bytes: Uint8Array, { root, nowMs, skewMsMax }: Trust): Verdict {
   try {
     if (bytes.length > ATTESTATION_BYTES_MAX) throw new Unverified('too_large', `${bytes.length} bytes`);

@@ -45,7 +45,7 @@ function checkLeaf({ isAuthority, mayIssue, maySign }: Certificate): void {
   if (!maySign || mayIssue) throw new Unverified('key_usage_refused', 'a leaf that must not sign, or signs certificates');
 }
 
-/** From the leaf upward, so that whoever made up a leaf costs one verification. The root's own signature says nothing, and is not asked. */
+/** From the leaf upward, so that whoever made up a leaf alone is found out by the first. The root's own signature says nothing, and is not asked. */
 export function checkSignatures(chain: Chain): void {
   for (let index = chain.length - 1; index > 0; index -= 1) {
     const [issuer, certificate] = [chain[index - 1] as Certificate, chain[index] as Certificate];
