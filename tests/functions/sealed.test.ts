@@ -127,7 +127,7 @@ describe('a signed request', () => {
   it('U-18 whose envelope came before is refused, under a proof of its own as well', async () => {
     const text = envelope();
     expect(await outcome(api(signed(text, text, 'one')))).toEqual([200, undefined, true]);
-    expect(await outcome(api(signed(text, text, 'two')))).toEqual([403, 'envelope_replayed', true]);
+    expect(await outcome(api(signed(text, text, 'two')))).toEqual([400, 'envelope_replayed', true]);
     const another = envelope();
     expect(await outcome(api(signed(another, another, 'three')))).toEqual([200, undefined, true]);
   });
