@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { judge } from './judge.ts';
-import { createRecorder, DERIVED_KEY, ENTROPY, KINDS_OF_SECRETS } from './recorder.ts';
+import { createRecorder, DERIVED_KEY, ENTROPY, KINDS_OF_SECRETS, TEE_KEY, VALUE, WALLET_KEY } from './recorder.ts';
 import type { Recorder } from './recorder.ts';
 
 const key = randomBytes(32);
@@ -25,6 +25,11 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const leaks = () => judge(folder).leaks;
+/** In this order. */
+const PLACES = [
+  ...['any log', 'any record of an audit trail in a log', 'any refusal in a log', 'any answer', 'any header of a node', 'any error'],
+  ...['any sealed answer', 'any metric', 'any record of an audit trail in an answer', 'any request'],
+];
 
 describe('X-15 the verdict over a run', () => {
   it('counts what was searched and finds nothing where nothing is', () => {
@@ -117,8 +122,27 @@ describe('X-15 the verdict over a run', () => {
   });
 
   it('is not believed of a whole run that lacks any kind of what is watched', () => {
-    expect(judge(folder).missing).toEqual([...KINDS_OF_SECRETS.slice(1, 3), KINDS_OF_SECRETS[4], 'any log', 'any answer', 'any request']);
-    expect(judge(join(folder, 'nowhere')).missing).toEqual([...KINDS_OF_SECRETS, 'any log', 'any answer', 'any request']);
+    expect(judge(folder).missing).toEqual([...KINDS_OF_SECRETS.slice(1, 3), KINDS_OF_SECRETS[4], ...PLACES]);
+    expect(judge(join(folder, 'nowhere')).missing).toEqual([...KINDS_OF_SECRETS, ...PLACES]);
+  });
+
+  it('has seen each place where a secret could stand by what a node shows there, also in chunks', () => {
+    recorder.note('log', 'node-1', '{"event":"node.serving"}\n');
+    expect(judge(folder).missing).not.toContain('any log');
+    recorder.note('log', 'node-1', '{"event":"audit.recorded","record":{}}\n{"event":"request.refused"}\n');
+    const head = 'HTTP/1.1 403 Forbidden\r\nX-Request-Id: 0123456789abcdef\r\n\r\n';
+    recorder.note('answer', 'one', `${head}{"reason":"proof_refused"}`);
+    expect(judge(folder).missing).toEqual([...KINDS_OF_SECRETS.slice(1, 3), KINDS_OF_SECRETS[4], ...PLACES.slice(6)]);
+    const metrics = '# HELP nova_kms_ready x\n# TYPE nova_kms_ready gauge\nnova_kms_ready 1\n';
+    const chunked = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n${metrics.slice(0, 9)}\r\n${(metrics.length - 9).toString(16)}\r\n${metrics.slice(9)}\r\n0\r\n\r\n`;
+    recorder.note('answer', 'two', chunked);
+    recorder.note('answer', 'three', `HTTP/1.1 200 OK\r\n\r\n{"encrypted_data":"00ff"}HTTP/1.1 200 OK\r\n\r\n{"prev":"${'0'.repeat(64)}"}`);
+    recorder.note('request', 'a host', 'POST /sync');
+    expect(judge(folder).missing).toEqual([...KINDS_OF_SECRETS.slice(1, 3), KINDS_OF_SECRETS[4]]);
+  });
+
+  it('knows every kind of secret: of those named in the page on security none is left out', () => {
+    expect(KINDS_OF_SECRETS).toEqual([ENTROPY, WALLET_KEY, TEE_KEY, DERIVED_KEY, VALUE]);
   });
 
   it('reads what a process that was killed left behind', () => {

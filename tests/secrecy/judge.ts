@@ -7,9 +7,11 @@ import { createMatcher } from './matcher.ts';
 import { offspringOf } from './offspring.ts';
 import { ENTROPY, KINDS_OF_SECRETS } from './recorder.ts';
 import { readRecords } from './records.ts';
+import { createSights } from './sights.ts';
 import type { Secret } from './forms.ts';
 import type { Hit } from './matcher.ts';
 import type { Stream } from './records.ts';
+import type { Sights } from './sights.ts';
 
 export interface Verdict {
   readonly text: string;
@@ -31,15 +33,13 @@ export function judge(folder: string): Verdict {
   for (const { secrets } of readRecords(folder)) told.push(...secrets);
   const matcher = createMatcher([...told, ...told.filter(({ what }) => what === ENTROPY).flatMap(({ bytes }) => offspringOf(bytes))]);
   const searched: Searched = { log: 0, answer: 0, request: 0, bytes: 0 };
+  const sights = createSights();
   const leaks = new Map<string, string>();
   for (const { file, streams } of readRecords(folder))
     for (const stream of streams)
-      for (const { what, around } of leaksOf(stream, matcher.hits, searched))
+      for (const { what, around } of leaksOf(stream, matcher.hits, searched, sights))
         if (!leaks.has(`${what} ${file}`)) leaks.set(`${what} ${file}`, `${what}, first in that of ${stream.source}, ${file}${around}`);
-  const missing = [
-    ...KINDS_OF_SECRETS.filter((kind) => !told.some(({ what }) => what === kind)),
-    ...(['log', 'answer', 'request'] as const).filter((kind) => searched[kind] === 0).map((kind) => `any ${kind}`),
-  ];
+  const missing = [...KINDS_OF_SECRETS.filter((kind) => !told.some(({ what }) => what === kind)), ...sights.missing()];
   return { leaks: [...leaks.values()], missing, text: textOf(matcher.secrets, searched, [...leaks.values()]) };
 }
 
@@ -49,12 +49,13 @@ interface Leak {
 }
 
 /** One complaint for each form of a secret in a file of the tests: a node may show it a thousand times. */
-function* leaksOf({ kind, notes, bytes }: Stream, hits: (text: Uint8Array) => Hit[], searched: Searched): Generator<Leak> {
+function* leaksOf({ kind, notes, bytes }: Stream, hits: (text: Uint8Array) => Hit[], searched: Searched, sights: Sights): Generator<Leak> {
   searched.bytes += bytes.length;
   const latin1 = kind === 'answer' ? bytes.toString('latin1') : '';
   if (kind === 'answer') searched.answer += latin1.match(/HTTP\/1\.[01] \d{3}/g)?.length ?? 0;
   else if (kind === 'log' || kind === 'request') searched[kind] += notes;
   for (const text of [bytes, ...bodiesBeneath(latin1)]) {
+    if (text) sights.look(kind, text);
     if (!text) yield { what: 'an answer that is encoded and cannot be searched', around: '' };
     else for (const hit of hits(text)) yield { what: `${hit.what} as ${hit.form} in one ${kind}`, around: `\n    ${cutAround(text, hit)}` };
   }

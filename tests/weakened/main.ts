@@ -37,10 +37,21 @@ async function failuresOfNode({ test, patches }: Weakness): Promise<string[]> {
       return patches.some((patch) => patch.file === file) ? patched(file, code, patches) : undefined;
     },
   };
-  const options = { root: ROOT, config: false as const, fsModuleCache: false, watch: false, reporters: [{}], testNamePattern: NAMES, testTimeout: 60_000 };
+  const options = {
+    root: ROOT,
+    config: false as const,
+    fsModuleCache: false,
+    watch: false,
+    reporters: [{}],
+    testNamePattern: NAMES,
+    testTimeout: 60_000,
+  };
   const vitest = await startVitest('test', [], { ...options, include: [test] }, { plugins: [plugin] });
-  const failed = vitest.state.getTestModules().flatMap((module) => [...module.children.allTests('failed')]);
+  const modules = vitest.state.getTestModules();
+  const failed = modules.flatMap((module) => [...module.children.allTests('failed')]);
   await vitest.close();
+  const [broken] = modules.flatMap((module) => [...module.errors()]);
+  if (broken || modules.length === 0) throw new Error(`${test} did not run: ${broken?.message ?? 'there is no such file'}`);
   return failed.map(({ fullName }) => fullName);
 }
 

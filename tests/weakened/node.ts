@@ -225,13 +225,9 @@ const CALLERS: readonly Weakness[] = [
   ),
   weakness(
     'S-L7',
-    'forgets the oldest when its memory is full',
+    'forgets nothing by itself',
     'tests/core/auth/replays.test.ts',
-    patch(
-      'core/auth/replays.ts',
-      "throw new Refusal('replay_memory_full', `${held} held by ${owner}`);",
-      'expiries.delete(expiries.keys().next().value ?? key);',
-    ),
+    patch('core/auth/replays.ts', '    forgetExpired(now);\n    return now;', '    return now;'),
   ),
   weakness(
     'X-3',

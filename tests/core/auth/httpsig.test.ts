@@ -244,6 +244,18 @@ describe('U-3 what the wallet did not sign for this request', () => {
       expect([digest, verdict(bent(request, 'content-digest', () => digest))]).toEqual([digest, 'component_missing']);
   });
 
+  it('is refused with another body, or none, where one was signed, and with one where none was', async () => {
+    const proof = judge(await signed());
+    expect(reasonOf(() => checkBody(proof, utf8(BODY)))).toBe('none');
+    for (const body of ['', `${BODY} `, BODY.slice(1), BODY.toUpperCase()])
+      expect([body, reasonOf(() => checkBody(proof, utf8(body)))]).toEqual([body, 'digest_mismatch']);
+    const bodiless = { ...proof, bodyDigest: undefined };
+    expect([reasonOf(() => checkBody(bodiless, utf8(''))), reasonOf(() => checkBody(bodiless, utf8(BODY)))]).toEqual([
+      'none',
+      'digest_mismatch',
+    ]);
+  });
+
   it('is refused under two signatures, even when the first would do', async () => {
     const twice = await signRequest(await signed(), signerFor(other), { label: 'other', created: NOW_S, expires: NOW_S + 60 });
     expect(twice.headers.get('signature-input')).toMatch(/^eth=.*, other=/);
