@@ -269,6 +269,7 @@ const headersRead = [
   'content-digest',
   'content-length',
   'content-type',
+  'transfer-encoding',
   'x-app-nonce',
   'x-app-signature',
   'x-app-timestamp',
@@ -413,6 +414,20 @@ const rules: readonly Rule[] = [
     ],
   },
   {
+    name: 'S-L9 X-16 keeps nothing in a module that lives: no instance, no counter, no closure, no static field',
+    complaints: noLine(
+      /^(?:export )?const \w+[^=]*= (?:(?:await )?create[A-Z]\w*\(|\(\(\) =>|\{ \w+: (?:0|false|null|undefined|''|\[\])[ ,])|^\s+static (?!readonly)\w+/,
+      // The main of the binary is one process and one node.
+      outside('functions/enclave.ts'),
+    ),
+    planted: [plant('core/auth/x.ts', 'const hellos = createRate(clock, bounds);')],
+    others: [
+      plant('functions/x.ts', 'const counts = { asked: 0, refused: 0 };'),
+      plant('core/store/x.ts', 'export const next = (() => { let count = 0; return () => (count += 1); })();'),
+      plant('core/cluster/x.ts', 'class Sessions {\n  static open = 0;\n}'),
+    ],
+  },
+  {
     name: 'S-L9 X-16 keeps no cache in a module constant',
     complaints: noLine(/^(?:export )?const \w+[^=]*= new (?:Map|LRUCache)\b/, isNode),
     planted: [plant('core/auth/x.ts', 'const cache = new Map<string, string>();')],
@@ -517,15 +532,22 @@ const rules: readonly Rule[] = [
     name: 'U-4 reads no header that a proxy writes',
     complaints: (files) =>
       files.filter(isNode).flatMap(({ path, text }) =>
-        [...text.matchAll(/headers\.get\(([^)]*)\)/g)]
-          .map((match) => match[1] ?? '')
+        [...text.matchAll(/headers(?:\.(?:get|has)\(([^)]*)\)|\[([^\]]*)\])/g)]
+          .map((match) => match[1] ?? match[2] ?? '')
           // Read only of proxies that the profile names.
           .filter((name) => !(path === 'functions/visitors.ts' && name === "'x-forwarded-for'"))
+          // Of the two forms of proof, by lists that stand there.
+          .filter((name) => !(path === 'functions/proofs.ts' && name === 'name'))
           // What a signer chose to cover is compared with its signature, and used for nothing else.
           .filter((name) => !headersRead.includes(name.slice(1, -1)) && !(path === 'core/wire/httpsig.ts' && name === 'name'))
           .map((name) => `${path} reads ${name}`),
       ),
     planted: [plant('functions/x.ts', "request.headers.get('x-forwarded-for')")],
+    others: [
+      plant('functions/sealed.ts', "const wallet = request.headers.get('x-dev-wallet');"),
+      plant('functions/sealed.ts', "if (request.headers.has('x-skip-attestation')) return;"),
+      plant('functions/incoming.ts', "const caller = incoming.headers['x-debug-caller'];"),
+    ],
   },
   {
     name: 'has no any, no silenced check',

@@ -17,7 +17,7 @@ import type { Attack } from '../runtime/attacker.ts';
 import type { Manner, Tally } from '../runtime/crowd.ts';
 
 const USAGE = `npm run siege -- [options]
-  --seconds N    how long each attack lasts (default 15)
+  --seconds N    how long each attack lasts (default 15; 10,000 wallets take as long as they take)
   --only NAMES   some of ${[...Object.keys(ATTACKS), 'idle', 'slow', 'deep-json', 'strangers'].join(', ')}; with commas between
   --strangers N  wallets that nobody knows, in this process (default 1000000)
   --help         this text
@@ -30,6 +30,8 @@ const IDLE = 10_000;
 const SLOW = 1_000;
 const DEPTH = 10_000;
 const LARGEST_DEPTH = 1_500_000;
+/** Each of them a recovery over HTTP: so many are waited for, however long the node takes. */
+const FRESH_WALLETS_MIN = 10_000;
 
 interface Row {
   readonly name: string;
@@ -87,7 +89,9 @@ async function watched(place: Place, name: string, seconds: number, attack: () =
 async function strangers(url: string, attack: Attack): Promise<() => Promise<string>> {
   const besieger = besiege(url, attack);
   await sleep(1_000);
+  const answered = (): number => Object.values(besieger.told()?.statuses ?? {}).reduce((sum, count) => sum + count, 0);
   return async () => {
+    while (attack === 'fresh-wallets' && answered() < FRESH_WALLETS_MIN) await sleep(100);
     const { opened = 0, sentBytes = 0, statuses = {} } = besieger.told() ?? {};
     besieger.end();
     const answers = Object.entries(statuses).map(([status, count]) => `${count.toLocaleString('en')} × ${status}`);
