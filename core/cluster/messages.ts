@@ -55,10 +55,14 @@ export function encodeWanted(wanted: readonly Wanted[]): Uint8Array {
 }
 
 export function decodeWanted(payload: Uint8Array): Wanted[] {
-  return readList(decodeCborMap(payload, ['wanted']), 'wanted', HANDOVER_SECRETS_MAX, (item) => {
+  const wanted = readList(decodeCborMap(payload, ['wanted']), 'wanted', HANDOVER_SECRETS_MAX, (item) => {
     const map = readMap(item, ['epoch', 'hash']);
     return { epoch: readEpoch(map), hash: readHash(map) };
   });
+  // Each that is given is a record of the audit trail: one frame must not write the same one many times.
+  if (new Set(wanted.map(({ epoch, hash }) => `${epoch} ${hash}`)).size < wanted.length)
+    throw new Refusal('frame_malformed', 'a secret is wanted twice');
+  return wanted;
 }
 
 export function encodeGiven(given: readonly Given[]): Uint8Array {

@@ -28,6 +28,7 @@ describe('messages', () => {
   const offer = { hash: x, valid_until_block: 9, signatures: [{ wallet, signature }] };
   const endorse = (change: object) => decodeEndorsements(encodeCbor({ epoch: 0, offers: [{ ...offer, ...change }] }));
   const want = (...wanted: unknown[]) => decodeWanted(encodeCbor({ wanted }));
+  const many = (count: number) => Array.from({ length: count }, (_, epoch) => ({ epoch, hash: x }));
   const give = (change: object) => decodeGiven(encodeCbor({ given: [{ epoch: 0, hash: x, secret, ...change }] }));
   it.each<[string, () => unknown]>([
     ['an epoch below zero', () => decodeEndorsements(encodeCbor({ epoch: -1, offers: [] }))],
@@ -42,7 +43,8 @@ describe('messages', () => {
     ['a signature of 64 bytes', () => endorse({ signatures: [{ wallet, signature: `0x${'ab'.repeat(64)}` }] })],
     ['a signature in upper case', () => endorse({ signatures: [{ wallet, signature: `0x${'AB'.repeat(65)}` }] })],
     ['a member of an offer that nobody named', () => endorse({ extra: 1 })],
-    ['more secrets wanted than one frame may ask for', () => want(...Array<object>(HANDOVER_SECRETS_MAX + 1).fill({ epoch: 0, hash: x }))],
+    ['more secrets wanted than one frame may ask for', () => want(...many(HANDOVER_SECRETS_MAX + 1))],
+    ['S-M2 a secret that is wanted twice', () => want({ epoch: 0, hash: x }, { epoch: 1, hash: x }, { epoch: 0, hash: x })],
     ['something wanted without its hash', () => want({ epoch: 0 })],
     ['something wanted under another name', () => want({ epoch: 0, hash: x, secret })],
     ['S-C3 a secret of 31 bytes', () => give({ secret: secret.subarray(1) })],
@@ -50,5 +52,5 @@ describe('messages', () => {
     ['S-C3 the old plaintext form', () => decodeGiven(encodeCbor({ secret }))],
   ])('are refused with %s', (_what, read) => expect(reasonOf(read)).toBe('frame_malformed'));
   it('are read with as many secrets as one frame may ask for', () =>
-    expect(want(...Array<object>(HANDOVER_SECRETS_MAX).fill({ epoch: 0, hash: x }))).toHaveLength(HANDOVER_SECRETS_MAX));
+    expect(want(...many(HANDOVER_SECRETS_MAX))).toHaveLength(HANDOVER_SECRETS_MAX));
 });
