@@ -71,12 +71,30 @@ export interface AuditFields {
 
 export type AuditKind = keyof AuditFields;
 
-/** A record as it is hashed, sent and logged. `prev` is the hash of the record before it. */
+/** What no app, no stranger and no host brings about as often as it likes: kept when all else has left, each naming the one before it. */
+const MILESTONES = [
+  'boot',
+  'endorsed',
+  'vote_signed',
+  'secret_installed',
+  'secret_wiped',
+  'handover_given',
+  'handover_refused',
+  'attestation_refused',
+  'data_forgotten',
+] as const satisfies readonly AuditKind[];
+
+export function isMilestone(kind: unknown): boolean {
+  return MILESTONES.some((each) => each === kind);
+}
+
+/** A record as it is hashed, sent and logged. `prev` is the hash of the record before it, `mark` that of the milestone before it. */
 export type AuditRecord = {
   readonly [Kind in AuditKind]: {
     readonly seq: number;
     readonly at_ms: number;
     readonly prev: string;
+    readonly mark: string;
     readonly kind: Kind;
   } & AuditFields[Kind];
 }[AuditKind];

@@ -422,9 +422,14 @@ export const LOGGED_REFUSALS_PER_SECOND = 2;
 export const LOGGED_REFUSALS_BURST = 20;
 /** More than there are reasons, each of which has its own. */
 export const LOGGED_REASONS_MAX = 256;
-/** The audit trail in memory: minutes of a busy node, months of a quiet one. Each record costs about 350 bytes; the log keeps the rest. */
+/**
+ * The audit trail in memory: minutes of a busy node, seconds of one that an app floods, months of a quiet one. Each record costs about 420
+ * bytes; the log keeps the rest.
+ */
 export const AUDIT_RECORDS_MAX = 40_000;
-export const AUDIT_BYTES_MAX = 12 * MIB;
+export const AUDIT_BYTES_MAX = 16 * MIB;
+/** What no app can push out of it: handovers, secrets, votes. Years of a cluster, in 4 MB. */
+export const AUDIT_MILESTONES_MAX = 8_192;
 /** Refusals of one reason are told with the first, and once more after this time: a flood of them takes no room from what matters. */
 export const AUDIT_PERIOD_MS = MINUTE_MS;
 /** Records in one answer, and their bytes. */

@@ -8,7 +8,7 @@ import { Refusal } from '../core/errors.ts';
 import { LOGGED_REASONS_MAX, LOGGED_REFUSALS_BURST, LOGGED_REFUSALS_PER_SECOND, REQUEST_URL_CHARS_MAX } from '../core/limits.ts';
 import { hex } from '../core/wire/bytes.ts';
 import { attestation } from './attestation.ts';
-import { auditHead, auditPage } from './audit.ts';
+import { auditHead, auditMilestones, auditPage } from './audit.ts';
 import { caBundle, signCertificate } from './certs.ts';
 import { batch, get, list, put, remove } from './data.ts';
 import { DATA_PATH } from './data-requests.ts';
@@ -53,6 +53,7 @@ function routesOf(kms: Kms): Readonly<Record<string, Partial<Record<Method, Hand
     '/metrics': { GET: () => metrics(kms) },
     '/audit': { GET: forOperators(kms, auditPage) },
     '/audit/head': { GET: forOperators(kms, auditHead) },
+    '/audit/milestones': { GET: forOperators(kms, auditMilestones) },
     '/operator/status': { GET: forOperators(kms, operatorStatus) },
     '/operator/vote': { POST: forRegistrants(kms, vote) },
     '/sync': { POST: sync(kms) },

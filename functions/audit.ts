@@ -1,11 +1,13 @@
 /**
- * `GET /audit/head` and `GET /audit` (`docs/protocol.md` clause 14.3): where this boot's trail ends, signed, and the records that lead
- * there.
+ * `GET /audit/head`, `GET /audit` and `GET /audit/milestones` (`docs/protocol.md` clause 14.3): where this boot's trail ends, signed, and
+ * the records that lead there.
  */
 import { parseSignature } from '../core/crypto/wallet.ts';
 import { Refusal } from '../core/errors.ts';
 import { AUDIT_PAGE_BYTES_MAX, AUDIT_PAGE_RECORDS_MAX } from '../core/limits.ts';
 import { auditHeadText } from '../core/wire/pop.ts';
+import type { Audit } from '../core/audit/audit.ts';
+import type { Kms } from '../core/kms.ts';
 import type { Json } from '../core/wire/json.ts';
 import type { Telling } from './operators.ts';
 
@@ -17,13 +19,18 @@ export const auditHead: Telling = async ({ audit, identity, signer }) => {
   return { ...head, oldest: audit.kept().oldest, signature };
 };
 
+export const auditPage: Telling = (kms, url) => pageOf(kms, url, kms.audit.page);
+
+/** Those that stay when what apps and strangers bring about has pushed all others out. */
+export const auditMilestones: Telling = (kms, url) => pageOf(kms, url, kms.audit.milestones);
+
 /** The records are what was hashed, member for member. */
-export const auditPage: Telling = ({ audit, identity }, url) => {
+function pageOf({ audit, identity }: Kms, url: URL, read: Audit['page']): Json {
   const { from = 1, limit = AUDIT_PAGE_RECORDS_MAX } = parseRange(url.searchParams);
   audit.settle();
-  const { records, next } = audit.page(from, { recordsMax: limit, bytesMax: AUDIT_PAGE_BYTES_MAX });
+  const { records, next } = read(from, { recordsMax: limit, bytesMax: AUDIT_PAGE_BYTES_MAX });
   return { node: identity.wallet, incarnation: audit.incarnation, records: records as readonly Json[], next: next ?? null };
-};
+}
 
 /** Each once, in decimal, or not at all. */
 function parseRange(query: URLSearchParams): { readonly from?: number; readonly limit?: number } {

@@ -33,6 +33,7 @@ export function index(kms: Kms): Response {
       'POST /kms/data/batch',
       'GET /audit',
       'GET /audit/head',
+      'GET /audit/milestones',
       'GET /operator/status',
       'POST /operator/vote',
       'POST /sync',

@@ -306,6 +306,7 @@ describe('R-9 the protocol', () => {
       ['9. Readiness', `At most ${limits.CANDIDATES_PER_EPOCH_MAX} are kept`],
       ['14. Audit', `a period of ${seconds(limits.AUDIT_PERIOD_MS)}`],
       ['14. Audit', `Up to ${grouped(limits.AUDIT_RECORDS_MAX)} records and ${limits.AUDIT_BYTES_MAX / 1_048_576} MiB are kept`],
+      ['14. Audit', `newest ${grouped(limits.AUDIT_MILESTONES_MAX)} milestones`],
       ['14. Audit', `1 to ${grouped(limits.AUDIT_PAGE_RECORDS_MAX)}>`],
       ['14. Audit', `at most ${limits.AUDIT_PAGE_BYTES_MAX / 1_048_576} MiB of them`],
       ['14. Audit', `believed for ${seconds(limits.OWNER_CACHE_MS)}`],

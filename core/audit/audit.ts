@@ -3,7 +3,7 @@
  * not. What the log is told of anyway the trail hears there (`audited`); only what no event says is recorded by its own call.
  * Synchronous: a record stands as soon as what it tells is done.
  */
-import { AUDIT_BYTES_MAX, AUDIT_RECORDS_MAX, LOGGED_LIES_BURST } from '../limits.ts';
+import { AUDIT_BYTES_MAX, AUDIT_MILESTONES_MAX, AUDIT_RECORDS_MAX, LOGGED_LIES_BURST } from '../limits.ts';
 import { hex } from '../wire/bytes.ts';
 import { createCounts } from './counts.ts';
 import { createTrail } from './trail.ts';
@@ -24,6 +24,7 @@ export interface Audit extends Pick<Trail, 'kept'>, Counts {
   /** What was counted and is due is told first, so that a head that is read covers it. */
   head: Trail['head'];
   page: Trail['page'];
+  milestones: Trail['milestones'];
 }
 
 export interface AuditDependencies {
@@ -36,7 +37,11 @@ export interface AuditDependencies {
 }
 
 export function createAudit({ incarnation, clock, log, vault, epoch }: AuditDependencies): Audit {
-  const trail = createTrail(clock, { recordsMax: AUDIT_RECORDS_MAX, bytesMax: AUDIT_BYTES_MAX });
+  const trail = createTrail(clock, {
+    recordsMax: AUDIT_RECORDS_MAX,
+    bytesMax: AUDIT_BYTES_MAX,
+    milestonesMax: AUDIT_MILESTONES_MAX,
+  });
 
   function record<Kind extends AuditKind>(kind: Kind, fields: AuditFields[Kind]): void {
     log('audit.recorded', { record: trail.append(kind, fields) });
@@ -58,6 +63,7 @@ export function createAudit({ incarnation, clock, log, vault, epoch }: AuditDepe
       return trail.head();
     },
     page: trail.page,
+    milestones: trail.milestones,
     kept: trail.kept,
   };
 }

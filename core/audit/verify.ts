@@ -3,12 +3,13 @@
  * head are attacker-controlled until it says `whole`. Each record is proven by the one after it and the last by the head, so it goes
  * backwards, and what it names as altered is the newest that is; nothing is known of those before.
  */
+import { isMilestone } from '../audit-kinds.ts';
 import { parseSignature, recoverWallet } from '../crypto/wallet.ts';
 import { parseWallet } from '../identity.ts';
 import { canonicalJson, isJsonObject } from '../wire/json.ts';
 import { auditHeadText } from '../wire/pop.ts';
 import { hashOfRecord } from './trail.ts';
-import type { Json } from '../wire/json.ts';
+import type { Json, JsonObject } from '../wire/json.ts';
 import type { AuditHead } from '../wire/pop.ts';
 
 /** What a trail is held against, from elsewhere than the trail. */
@@ -48,6 +49,29 @@ export function verifyTrail(records: readonly unknown[], head: unknown, { node, 
   return (
     misplaced(records, first, signed.seq) ?? altered(records, first, signed, after?.hash) ?? { kind: 'whole', from: first, to: signed.seq }
   );
+}
+
+/**
+ * Whether `milestones` are all that there were, from the first of them on: `records` are the end of the trail that leads to `head`, the
+ * newest at least, which names the last of them. `after` is the newest milestone that was seen before.
+ */
+export function verifyMilestones(
+  milestones: readonly unknown[],
+  records: readonly unknown[],
+  head: unknown,
+  { node, after }: Expected,
+): TrailVerdict {
+  const end = verifyTrail(records, head, { node });
+  if (end.kind === 'broken') return end;
+  const newest = records.at(-1) as JsonObject;
+  let proven: unknown = isMilestone(newest['kind']) ? (head as JsonObject)['hash'] : newest['mark'];
+  let from = end.to + 1;
+  for (const record of milestones.toReversed()) {
+    if (!isFlat(record) || hashOfRecord(canonicalJson(record)) !== proven) return broken('altered', seqOf(record) ?? from - 1);
+    proven = record['mark'];
+    from = seqOf(record) ?? from;
+  }
+  return after === undefined || proven === after.hash ? { kind: 'whole', from, to: end.to } : broken('gap', after.seq + 1);
 }
 
 /** The head, when that node's wallet signed it. */

@@ -17,7 +17,7 @@ import type { KmsClient } from './client.ts';
 import type { EnclaveKeys, SecretKeys } from './keys.ts';
 
 /** Whether records are the audit trail whose head a node signed. For operators; it asks nobody anything. */
-export { verifyTrail } from '../audit/verify.ts';
+export { verifyMilestones, verifyTrail } from '../audit/verify.ts';
 /** Throws a `TypeError` that names the field, for JSON that is no profile. */
 export { parseProfile } from '../networks.ts';
 export { KmsError } from './error.ts';

@@ -3,11 +3,13 @@
  * is stands on the chain, and only what its wallet signed for this very request is believed.
  * `RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts https://node-1.kms.example.com status`
  * `… vote veto 4 <block>` has the node sign a vote until that block, for the first of the two alone (`rotate <epoch>`, `remove_measurement <0x…>`).
- * `… audit` prints the records of its trail and says whether it is whole; `… audit <seq>:<hash>` what came after that.
+ * `… audit` prints the records of its trail and says whether it is whole; `… audit <seq>:<hash>` what came after that. `… milestones` does the
+ * same with those that stay in memory when apps have pushed the others out.
  */
 import { createPublicClient, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
-import { verifyTrail } from '../../core/audit/verify.ts';
+import { isMilestone } from '../../core/audit-kinds.ts';
+import { verifyMilestones, verifyTrail } from '../../core/audit/verify.ts';
 import { kmsRegistryAbi } from '../../core/chain/abi.ts';
 import { proveBySignature } from '../../core/client/proofs.ts';
 import { parseWallet } from '../../core/identity.ts';
@@ -15,10 +17,11 @@ import { systemClock as clock, systemRandom as random } from '../../core/platfor
 
 const { RPC_URL, KMS_REGISTRY, PRIVATE_KEY } = process.env;
 const [nodeUrl, command, seen, subject, block] = process.argv.slice(2);
-const isCommand = command === 'status' || command === 'audit' || (command === 'vote' && block !== undefined);
+const isTrail = command === 'audit' || command === 'milestones';
+const isCommand = command === 'status' || isTrail || (command === 'vote' && block !== undefined);
 if (!RPC_URL || !KMS_REGISTRY || !PRIVATE_KEY || !nodeUrl || !isCommand)
   throw new Error(
-    'RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts <node URL> status | audit [<seq>:<hash>] | vote <purpose> <subject> <block>',
+    'RPC_URL=… KMS_REGISTRY=0x… PRIVATE_KEY=0x… npx node docs/examples/operator.ts <node URL> status | audit [<seq>:<hash>] | milestones [<seq>:<hash>] | vote <purpose> <subject> <block>',
   );
 
 const account = privateKeyToAccount(PRIVATE_KEY as `0x${string}`);
@@ -59,18 +62,26 @@ else if (command === 'vote') {
   const [seq, hash = ''] = seen?.split(':') ?? [];
   const after = seq === undefined ? undefined : { seq: Number(seq), hash };
   const head = await ask('/audit/head');
-  const records: Record<string, unknown>[] = [];
-  for (let from: unknown = after ? after.seq + 1 : 1; from !== null && Number(from) <= Number(head.seq);) {
-    const page = await ask(`/audit?from=${String(from)}`);
-    records.push(...(page.records as Record<string, unknown>[]));
-    from = page.next;
-  }
-  // What was recorded while the pages were read belongs to a later head.
-  const covered = records.filter((record) => Number(record.seq) <= Number(head.seq));
-  for (const record of covered) console.log(JSON.stringify(record));
-  const verdict = verifyTrail(covered, head, { node, ...(after && { after }) });
+  const read = async (path: string, first: number): Promise<Record<string, unknown>[]> => {
+    const records: Record<string, unknown>[] = [];
+    for (let from: unknown = first; from !== null && Number(from) <= Number(head.seq);) {
+      const page = await ask(`${path}?from=${String(from)}`);
+      records.push(...(page.records as Record<string, unknown>[]));
+      from = page.next;
+    }
+    // What was recorded while the pages were read belongs to a later head.
+    return records.filter((record) => Number(record.seq) <= Number(head.seq));
+  };
+  const first = after ? after.seq + 1 : 1;
+  const expected = { node, ...(after && { after }) };
+  const records = await read('/audit', command === 'audit' ? first : Number(head.seq));
+  const milestones = command === 'audit' ? [] : await read('/audit/milestones', first);
+  for (const record of command === 'audit' ? records : milestones) console.log(JSON.stringify(record));
+  const verdict = command === 'audit' ? verifyTrail(records, head, expected) : verifyMilestones(milestones, records, head, expected);
   if (verdict.kind === 'broken') throw new Error(`the trail is broken at ${verdict.seq}: ${verdict.fault}`);
-  console.log(
-    `whole from ${verdict.from} to ${verdict.to}, boot ${String(head.incarnation)} of ${node}; next time after ${verdict.to}:${String(head.hash)}`,
-  );
+  const newest = records.at(-1);
+  const mark = isMilestone(newest?.kind) ? head.hash : newest?.mark;
+  const next =
+    command === 'audit' ? `${verdict.to}:${String(head.hash)}` : `${String(milestones.at(-1)?.seq ?? after?.seq)}:${String(mark)}`;
+  console.log(`whole from ${verdict.from} to ${verdict.to}, boot ${String(head.incarnation)} of ${node}; next time after ${next}`);
 }

@@ -4,7 +4,7 @@ import { createApi } from '../../functions/api.ts';
 import { parseSignature, recoverWallet } from '../../core/crypto/wallet.ts';
 import { Refusal } from '../../core/errors.ts';
 import { ADDRESS_PROOF_REQUESTS, ADDRESS_REQUESTS_BURST, AUDIT_PERIOD_MS, OPERATOR_REQUESTS_BURST } from '../../core/limits.ts';
-import { verifyTrail } from '../../core/audit/verify.ts';
+import { verifyMilestones, verifyTrail } from '../../core/audit/verify.ts';
 import { parseBlock } from '../../core/wire/address.ts';
 import { base64, hex, utf8 } from '../../core/wire/bytes.ts';
 import { appProofText } from '../../core/wire/pop.ts';
@@ -21,7 +21,7 @@ const operatorNamed = (name: string): TestApp => ({ signer: signerNamed(name), a
 const registrant = operatorNamed('the registrant');
 const owner = operatorNamed('the owner');
 const stranger = operatorNamed('a stranger');
-const PATHS = ['/audit/head', '/audit', '/audit?from=1&limit=5', '/operator/status'];
+const PATHS = ['/audit/head', '/audit', '/audit?from=1&limit=5', '/audit/milestones', '/operator/status'];
 let world: DataWorld;
 
 beforeEach(async () => {
@@ -263,6 +263,17 @@ describe('S-M2 the trail that operators read', () => {
     const { head, records } = await trailOf();
     expect(joined).toEqual(records);
     expect(verifyTrail(joined, head, { node: world.node.wallet }).kind).toBe('whole');
+  });
+
+  it('has milestones that lead to its head, and none of them is a write', async () => {
+    for (let index = 0; index < 5; index += 1) await world.ask(world.a, 'PUT', '/kms/data', { key: `k${index}`, value: 'AA==' });
+    const { body } = await asks(owner, '/audit/milestones');
+    const milestones = body['records'] as readonly Body[];
+    const { head, records } = await trailOf();
+    expect(verifyMilestones(milestones, records.slice(-1), head, { node: world.node.wallet })).toMatchObject({ kind: 'whole', from: 1 });
+    expect(milestones[0]).toMatchObject({ kind: 'boot', seq: 1 });
+    expect(milestones.some(({ kind }) => kind === 'secret_installed')).toBe(true);
+    expect(milestones.some(({ kind }) => String(kind).startsWith('value_') || kind === 'refused')).toBe(false);
   });
 
   it('ends at a head that this node’s wallet signed', async () => {

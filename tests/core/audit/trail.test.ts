@@ -56,8 +56,8 @@ describe('a trail', () => {
 
 describe('a trail that is full', () => {
   it.each([
-    ['of records', { recordsMax: 10, bytesMax: 1_000_000 }],
-    ['of bytes', { recordsMax: 1_000, bytesMax: 2_500 }],
+    ['of records', { ...ROOMY, recordsMax: 10 }],
+    ['of bytes', { ...ROOMY, bytesMax: 3_500 }],
   ])('%s loses its oldest, and is whole from there', (_what, bounds) => {
     const trail = trailOf(200, bounds);
     const { oldest, records, bytes } = trail.kept();
@@ -69,23 +69,23 @@ describe('a trail that is full', () => {
   });
 
   it('counts the bytes of what it keeps', () => {
-    const trail = trailOf(500, { recordsMax: 33, bytesMax: 1_000_000 });
+    const trail = trailOf(500, { ...ROOMY, recordsMax: 33 });
     const texts = recordsOf(trail).map((record) => canonicalJson(record as Json));
     expect(trail.kept().bytes).toBe(texts.join('').length);
   });
 
   it('keeps its newest, however large', () =>
-    expect(trailOf(5, { recordsMax: 10, bytesMax: 10 }).kept()).toMatchObject({ oldest: 5, records: 1 }));
+    expect(trailOf(5, { ...ROOMY, recordsMax: 10, bytesMax: 10 }).kept()).toMatchObject({ oldest: 5, records: 1 }));
 
   it('holds tens of thousands at its real bounds, in about so many bytes', () => {
-    const trail = trailOf(AUDIT_RECORDS_MAX + 10, { recordsMax: AUDIT_RECORDS_MAX, bytesMax: AUDIT_BYTES_MAX });
+    const trail = trailOf(AUDIT_RECORDS_MAX + 10, { ...ROOMY, recordsMax: AUDIT_RECORDS_MAX, bytesMax: AUDIT_BYTES_MAX });
     expect(trail.kept().records).toBe(AUDIT_RECORDS_MAX);
     expect(trail.kept().bytes).toBeLessThanOrEqual(AUDIT_BYTES_MAX);
   });
 });
 
 describe('a page', () => {
-  const trail = trailOf(50, { recordsMax: 40, bytesMax: 1_000_000 });
+  const trail = trailOf(50, { ...ROOMY, recordsMax: 40 });
   const seqs = (from: number, recordsMax: number, bytesMax = 1_000_000) => {
     const { records, next } = trail.page(from, { recordsMax, bytesMax });
     return [records[0]?.['seq'], records.at(-1)?.['seq'], next];

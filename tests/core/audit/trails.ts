@@ -8,7 +8,7 @@ import type { JsonObject } from '../../../core/wire/json.ts';
 
 export const node = signerNamed('a node with a trail');
 export const INCARNATION = 'ab'.repeat(16);
-export const ROOMY = { recordsMax: 1_000, bytesMax: 1_000_000 };
+export const ROOMY = { recordsMax: 1_000, bytesMax: 1_000_000, milestonesMax: 1_000 };
 
 /** Records of several kinds, one after the other. */
 export function trailOf(count: number, bounds = ROOMY): Trail {
@@ -24,6 +24,9 @@ export function trailOf(count: number, bounds = ROOMY): Trail {
   }
   return trail;
 }
+
+export const milestonesOf = (trail: Trail): readonly JsonObject[] =>
+  trail.milestones(1, { recordsMax: 10_000, bytesMax: 100_000_000 }).records;
 
 export const recordsOf = (trail: Trail): readonly JsonObject[] => trail.page(1, { recordsMax: 10_000, bytesMax: 100_000_000 }).records;
 
