@@ -60,14 +60,17 @@ export function createHandover({ view, vault, clock, log }: HandoverDependencies
   };
 }
 
-/** The requester's side: the first peer that hands over bytes of that hash. `undefined` when none does. */
+/** The requester's side: the first peer that hands over bytes of that hash. `undefined` when none does before the signal. */
 export async function fetchSecret(
   epoch: Epoch,
   hash: Hash,
   holders: readonly Peer[],
   peers: Peers,
+  signal: AbortSignal,
 ): Promise<{ readonly secret: Uint8Array; readonly peer: Wallet } | undefined> {
   for (const peer of holders) {
+    // Nobody waits for it any more: what would come is not asked for, and no record says that it was given.
+    if (signal.aborted) return undefined;
     try {
       const secret = await peers.call(peer, 'handover', encodeWanted([{ epoch, hash }]), (payload) => takeGiven(payload, epoch, hash));
       if (secret) return { secret, peer: peer.wallet };

@@ -90,11 +90,15 @@ export function createSteps(dependencies: StepsDependencies): Steps {
 
   /** Nothing when no holder gave it in time; which of them is to blame is known to `peers`. */
   async function fetchInTime(epoch: Epoch, hash: Hash, holders: readonly Peer[]): ReturnType<typeof fetchSecret> {
+    const over = new AbortController();
+    const fetched = fetchSecret(epoch, hash, inTurn(holders), peers, over.signal);
     try {
-      return await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetchSecret(epoch, hash, inTurn(holders), peers));
+      return await withDeadline(clock, FETCH_SECRET_MS_MAX, 'outbound_timeout', fetched);
     } catch (error) {
       if (error instanceof Refusal && error.reason === 'outbound_timeout') return undefined;
       throw error;
+    } finally {
+      over.abort('over');
     }
   }
 

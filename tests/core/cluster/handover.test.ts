@@ -111,6 +111,7 @@ describe('the responder', () => {
 });
 
 describe('the requester', () => {
+  const waiting = new AbortController().signal;
   const peerOf = (wallet: Wallet): Peer => ({ wallet, origin: `https://${wallet}.nova.example` });
   function fetching(answers: Partial<Record<Wallet, Uint8Array | Error>>) {
     const asked: Wallet[] = [];
@@ -131,7 +132,7 @@ describe('the requester', () => {
         }
       },
     };
-    return { asked, blamed, fetched: fetchSecret(e0, hash, [peerOf(b), peerOf(c)], peers) };
+    return { asked, blamed, fetched: fetchSecret(e0, hash, [peerOf(b), peerOf(c)], peers, waiting) };
   }
   const good = encodeGiven([{ epoch: e0, hash, secret }]);
 
@@ -169,6 +170,6 @@ describe('the requester', () => {
   });
   it('asks nobody when nobody is there', async () => {
     const peers = { call: () => Promise.reject(new Error(signerNamed('x').wallet)) } as unknown as Peers;
-    expect(await fetchSecret(e0, hash, [], peers)).toBeUndefined();
+    expect(await fetchSecret(e0, hash, [], peers, waiting)).toBeUndefined();
   });
 });

@@ -4,6 +4,7 @@ import { createSteps } from '../../../core/cluster/steps.ts';
 import { encodeGiven } from '../../../core/cluster/messages.ts';
 import { secretHash } from '../../../core/crypto/kdf.ts';
 import { createVault } from '../../../core/crypto/vault.ts';
+import { Refusal } from '../../../core/errors.ts';
 import { FETCH_SECRET_MS_MAX } from '../../../core/limits.ts';
 import { createClock, createRecordingLog, epochOf, hashOf, signerNamed } from '../fakes.ts';
 import type { Peers } from '../../../core/cluster/peers.ts';
@@ -53,6 +54,19 @@ it('X-9 holders whose hosts let them hang, and are due again each time, keep nob
   }
   expect(asked).toEqual(['b', 'c', 'd', 'e'].map((name) => signerNamed(name).wallet));
   expect(vault.holds(epoch)).toBe(true);
+});
+
+it('S-M2 no holder is asked for a secret that nobody waits for any more', async () => {
+  const asked: Wallet[] = [];
+  const { promise, reject } = Promise.withResolvers<never>();
+  const call: Peers['call'] = (peer) => (asked.push(peer.wallet), promise);
+  const { clock, perform } = setUp(call, ['b', 'c'].map(peerNamed));
+  const work = perform();
+  clock.advance(FETCH_SECRET_MS_MAX);
+  await work;
+  reject(new Refusal('outbound_timeout'));
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  expect(asked).toEqual([signerNamed('b').wallet]);
 });
 
 it('X-9 a mistake of this program is not taken for a slow holder', async () => {
