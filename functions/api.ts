@@ -77,16 +77,16 @@ export function createApi(kms: Kms): Api {
 
   function refuse(request: Request, requestId: string, error: unknown): Response {
     const route = `${request.method} ${routeOf(new URL(request.url).pathname)}`;
-    kms.audit.count('refused', { reason: error instanceof Refusal ? error.reason : 'internal' });
+    const reason = error instanceof Refusal ? error.reason : 'internal';
+    kms.audit.count('refused', { reason });
+    // What one stranger can make fail, it can make fail again and again.
+    const isLogged = logged.take(reason);
     if (!(error instanceof Refusal)) {
-      kms.log('request.failed', {
-        requestId,
-        route,
-        detail: error instanceof Error ? `${error.name}: ${error.message}` : 'threw no error',
-      });
+      const detail = error instanceof Error ? `${error.name}: ${error.message}` : 'threw no error';
+      if (isLogged) kms.log('request.failed', { requestId, route, detail });
       return refusalReply(new Refusal('internal'), requestId);
     }
-    if (logged.take(error.reason)) kms.log('request.refused', { requestId, route, reason: error.reason, detail: error.detail });
+    if (isLogged) kms.log('request.refused', { requestId, route, reason: error.reason, detail: error.detail });
     const reply = refusalReply(error, requestId);
     if (error.reason === 'method_not_allowed') reply.headers.set('allow', error.detail);
     return reply;

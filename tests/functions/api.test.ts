@@ -144,6 +144,9 @@ describe('the route table', () => {
     expect([answer.status, JSON.parse(text)]).toMatchObject([500, { code: 'internal_error', reason: 'internal' }]);
     expect(text).not.toMatch(/hunter2|nonces\.ts|TypeError/);
     expect(node.logs.named('request.failed')).toMatchObject([{ route: 'GET /nonce' }]);
+    // Whoever has found it asks again.
+    for (let asked = 0; asked < 3 * LOGGED_REFUSALS_BURST; asked += 1) await broken(new Request('http://node/nonce'));
+    expect(node.logs.named('request.failed').length).toBe(LOGGED_REFUSALS_BURST);
   });
 
   it('X-15 logs of a refused read that it was one, not the key that was asked for', async () => {
