@@ -28,6 +28,7 @@ describe('a request', () => {
     ['Ed25519', ed25519],
     ['RSA 2048', rsa],
     ['RSA 2048 and SHA-384', rsaSigning(2_048, { hash: 'sha384', algorithm: ALGORITHM.rsaSha384 })],
+    ['RSA 2048 and SHA-512', rsaSigning(2_048, { hash: 'sha512', algorithm: ALGORITHM.rsaSha512 })],
     ['RSA 3072', rsaSigning(3_072)],
     ['RSA 4096 and the largest exponent', rsaSigning(4_096, { exponent: 2n ** 31n - 1n })],
     ['RSA 8192', rsaSigning(8_192)],

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { caPublicKey, signAsCa } from '../../../core/crypto/ca-key.ts';
 import { createVault } from '../../../core/crypto/vault.ts';
+import { hmacSha256 } from '../../../core/crypto/hmac.ts';
 import { deriveAppKey, deriveInternalKey, secretHash } from '../../../core/crypto/kdf.ts';
 import { CANDIDATES_PER_EPOCH_MAX } from '../../../core/limits.ts';
+import { hex, utf8 } from '../../../core/wire/bytes.ts';
 import { epochOf } from '../fakes.ts';
 import type { AppId, Hash } from '../../../core/identity.ts';
 
@@ -75,7 +77,7 @@ describe('a secret', () => {
   });
   it('S-C2 goes when its epoch is gone', () => {
     const vault = installed(1);
-    expect(vault.settle([gone()]).wiped).toHaveLength(1);
+    expect(vault.settle([gone()]).wiped).toEqual([{ epoch: e0, why: 'the epoch is gone', count: 1 }]);
     expect([vault.holds(e0), vault.candidates(e0)]).toEqual([false, []]);
   });
   it('stays while the chain names it', () => {
@@ -119,6 +121,19 @@ describe('the CA key of a secret', () => {
   });
 });
 
+describe('the name of a key in the audit trail', () => {
+  const name = (byte: number, appId = 43n, key = 'a', epoch = e0) => installed(byte).auditName(appId as AppId, key, epoch);
+  it('is an HMAC under a key of the secret, of that app and that key', () => {
+    const key = deriveInternalKey(secretOf(1), 'audit', e0, 32, 'name');
+    expect(name(1)).toEqual(hmacSha256(key, utf8('43:a')));
+  });
+  it('is another for another app, key or secret', () => {
+    const all = [name(1), name(1, 44n), name(1, 43n, 'b'), name(2)].map((bytes) => hex(bytes as Uint8Array));
+    expect(new Set(all).size).toBe(all.length);
+  });
+  it('is none without the secret', () => expect(name(1, 43n, 'a', e1)).toBeUndefined());
+});
+
 describe('a candidate', () => {
   it('S-C1 is never derived from and never held as a secret', () => {
     const vault = vaultWith(1);
@@ -137,13 +152,15 @@ describe('a candidate', () => {
     const vault = vaultWith(1, 2, 3);
     expect(vault.settle([usable(2)])).toMatchObject({
       installed: [{ epoch: e0, hash: hashOfSecret(2) }],
-      wiped: [{ epoch: e0, count: 2 }],
+      wiped: [{ epoch: e0, why: 'candidates that did not become the secret', count: 2 }],
     });
     expect(vault.appKey(derivation)).toEqual(deriveAppKey(secretOf(2), derivation));
     expect(vault.candidates(e0)).toEqual([]);
     expect(vault.handOver(e0, hashOfSecret(1))).toBeUndefined();
     expect(vault.handOver(e0, hashOfSecret(3))).toBeUndefined();
   });
+  it('that was the only one and won leaves nothing to tell of', () =>
+    expect(vaultWith(1).settle([usable(1)])).toEqual({ installed: [{ epoch: e0, hash: hashOfSecret(1) }], wiped: [] }));
   it('is wiped when a stranger won', () => {
     const vault = vaultWith(1);
     expect(vault.settle([usable(9)]).installed).toEqual([]);
