@@ -1,10 +1,11 @@
 /** The way to peers through an egress proxy: what is left of a call that ended before there was a connection. */
-import { Agent, request as plainRequest } from 'node:https';
+import { Agent, createServer as createTlsServer, request as plainRequest } from 'node:https';
 import { connect, createServer } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDial } from '../../../core/platform/dial.ts';
 import { createFetch } from '../../../core/platform/fetch.ts';
 import { DIAL_SOCKETS_PER_PEER_MAX } from '../../../core/limits.ts';
+import { selfSigned } from '../../runtime/self-signed.ts';
 import { profile, reasonOfAsync } from '../fakes.ts';
 import type { EventEmitter } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
@@ -48,10 +49,10 @@ async function turn(): Promise<void> {
   await closed(socket);
 }
 
-function createCall() {
+function createCall(authorities: readonly string[] = []) {
   const peerUrls = { ...profile.peerUrls, scheme: 'https' } as const;
   const config = { profile: { ...profile, peerUrls }, odynUrl: 'http://127.0.0.1:1', rpcUrl: 'http://127.0.0.1:1' };
-  const call = createFetch(config, fetch, createDial({ hosts: [], proxyUrl: proxyUrl() }));
+  const call = createFetch(config, fetch, createDial({ hosts: [], proxyUrl: proxyUrl(), ...(authorities.length > 0 && { authorities }) }));
   return (signal: AbortSignal) => call({ url: URL_OF_PEER, method: 'GET' }, { timeoutMs: 60_000, bodyBytesMax: 1_000, signal });
 }
 
@@ -99,5 +100,30 @@ describe('S-M8 calls that were given up', () => {
     onTunnel = (tunnel) => tunnel.end('HTTP/1.1 403 Forbidden\r\n\r\n');
     expect(await reasonOfAsync(call(new AbortController().signal))).toBe('outbound_failed');
     expect(tunnels.length).toBeGreaterThan(before);
+  });
+});
+
+describe('S-M8 a tunnel that stands', () => {
+  it('carries one call after the other, and does not end with the first of them', async () => {
+    const { certificate, privateKey } = selfSigned(['node-2.nova.example']);
+    const peer = createTlsServer({ cert: certificate, key: privateKey }, (_request, response) => response.end('honest'));
+    await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve));
+    onTunnel = (tunnel) => {
+      const upstream = connect((peer.address() as AddressInfo).port, '127.0.0.1', () => {
+        tunnel.write('HTTP/1.1 200 OK\r\n\r\n');
+        tunnel.pipe(upstream).pipe(tunnel);
+      });
+      upstream.on('error', () => tunnel.destroy());
+    };
+    const call = createCall([certificate]);
+    for (let count = 0; count < 3; count += 1) {
+      const over = new AbortController();
+      const { status, body } = await call(over.signal);
+      expect([status, Buffer.from(body).toString()]).toEqual([200, 'honest']);
+      over.abort();
+      await turn();
+    }
+    expect(tunnels.length).toBe(1);
+    peer.close();
   });
 });
