@@ -71,7 +71,7 @@ export interface AuditFields {
 
 export type AuditKind = keyof AuditFields;
 
-/** What no app, no stranger and no host brings about as often as it likes: kept when all else has left, each naming the one before it. */
+/** What was done here and nobody brings about as often as they like: kept when all else has left, each naming the one before it. */
 const MILESTONES = [
   'boot',
   'endorsed',
@@ -79,8 +79,6 @@ const MILESTONES = [
   'secret_installed',
   'secret_wiped',
   'handover_given',
-  'handover_refused',
-  'attestation_refused',
   'data_forgotten',
 ] as const satisfies readonly AuditKind[];
 
