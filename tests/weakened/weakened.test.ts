@@ -19,7 +19,7 @@ const SHOWN: Readonly<Record<string, readonly [file: string, text: string]>> = {
   'S-L4': ['tests/tidy.test.ts', "'const value = JSON.parse(text);'"],
   'S-L5': ['tests/tidy.test.ts', "plant('core/auth/b.ts', 'export function hexOf() {}')"],
   'S-L10': ['tests/tidy.test.ts', "functionName: 'veto'"],
-  'R-3': ['tests/core/auth/nonces.test.ts', 'R-3 the measure catches whoever stores a fifth of them'],
+  'R-3': ['tests/core/auth/nonces-million.test.ts', 'R-3 the measure catches whoever stores a fifth of them'],
   'R-9': ['tests/docs.test.ts', 'R-9 a document that names what is not there'],
   'R-10': ['tests/enclaver.test.ts', 'would be refused with "%s" in its egress list'],
   'X-5': [
