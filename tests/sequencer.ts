@@ -26,7 +26,7 @@ export class LongestFirst extends BaseSequencer {
       const index = LONGEST.findIndex((path) => moduleId.endsWith(path));
       if (index >= 0) return index;
       // Those that wait for processes before those that only compute.
-      return LONGEST.length + (project.name === 'real' ? 0 : 1);
+      return LONGEST.length + (project.name === 'quick' ? 1 : 0);
     };
     return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
   }

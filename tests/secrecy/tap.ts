@@ -2,13 +2,15 @@
  * Before each file of the tests: every connection that this process opens is read along, whoever reads it and however slowly, so no test has
  * to remember the watch. Answers of an Odyn are left out: plaintext is at home there.
  */
-import { subscribe } from 'node:diagnostics_channel';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { relative } from 'node:path';
 import { expect } from 'vitest';
 import { isOdyn } from './odyn.ts';
 import { noteAnswer, noteFile, WATCH_FOLDER } from './recorder.ts';
 import type { Socket } from 'node:net';
 
+const TAP = Symbol.for('nova-kms.secrecy.tap');
+const shared = process as typeof process & { [TAP]?: (message: unknown) => void };
 let connections = 0;
 
 function readAlong(socket: Socket): void {
@@ -23,5 +25,8 @@ function readAlong(socket: Socket): void {
 
 if (process.env[WATCH_FOLDER] !== undefined) {
   noteFile(relative(process.cwd(), expect.getState().testPath ?? 'a file of the tests'));
-  subscribe('net.client.socket', (message) => readAlong((message as { socket: Socket }).socket));
+  // Files share processes: that of the file before ends, or every byte would be noted as often as files came before.
+  if (shared[TAP]) unsubscribe('net.client.socket', shared[TAP]);
+  shared[TAP] = (message) => readAlong((message as { socket: Socket }).socket);
+  subscribe('net.client.socket', shared[TAP]);
 }
