@@ -201,6 +201,13 @@ describe('the authorizer', () => {
     clock.advance(UNKNOWN_CACHE_MS);
     expect(await verdict()).not.toBe('none');
   });
+  it('S-H6 covers no fault of its own with the judgement before, as it does an outage', async () => {
+    const { clock, chain, verdict } = await setUp();
+    expect(await verdict()).toBe('none');
+    Object.assign(chain, { call: () => Promise.reject(new TypeError('a fault')) });
+    clock.advance(CALLER_CACHE_MS);
+    await expect(verdict()).rejects.toThrow('a fault');
+  });
   it('judges nobody without a fresh view', async () => {
     const { clock, verdict } = await setUp();
     clock.advance(profile.headAgeMaxMs + 1);

@@ -34,6 +34,14 @@ describe('a used value', () => {
     expect(replays.size()).toBe(1);
     expect(replays.use('a', 'x')).toBe(true);
   });
+  it('is known to whoever asks, who uses nothing up by asking', () => {
+    const { clock, replays } = make();
+    expect([replays.has('a', 'x'), replays.size()]).toEqual([false, 0]);
+    replays.use('a', 'x');
+    expect([replays.has('a', 'x'), replays.has('a', 'y'), replays.has('b', 'x')]).toEqual([true, false, false]);
+    clock.advance(LIFETIME_MS);
+    expect([replays.has('a', 'x'), replays.size()]).toEqual([false, 0]);
+  });
   it('is not remembered longer because it was tried again', () => {
     const { clock, replays } = make();
     replays.use('a', 'x');
@@ -58,6 +66,14 @@ describe('U-15 a used value', () => {
     expect(replays.use('b', 'in the future')).toBe(false);
     clock.advance(6 * LIFETIME_MS);
     expect(replays.use('b', 'in the future')).toBe(true);
+  });
+  it('is remembered until its end by the clock, when that was ahead only while it was used', () => {
+    const { clock, replays } = make();
+    clock.set(LIFETIME_MS / 2);
+    replays.use('a', 'x');
+    clock.set(-LIFETIME_MS / 2);
+    clock.advance(LIFETIME_MS);
+    expect(replays.use('a', 'x')).toBe(false);
   });
   it('is remembered for its lifetime when the clock is set forward for good', () => {
     const { clock, replays } = make();

@@ -67,6 +67,8 @@ describe('a Signature-Input of a request', () => {
     ['a keyid without a chain', `eth=${INPUT.replace('31337', '')}`],
     ['a chain id with a leading zero', `eth=${INPUT.replace('31337', '031337')}`],
     ['a chain id of zero', `eth=${INPUT.replace('31337', '0')}`],
+    ['something before its keyid', `eth=${INPUT.replace('erc8128', 'xerc8128')}`],
+    ['something after its keyid', `eth=${INPUT.replace(KEY_ID, `${KEY_ID}0`)}`],
     ['a wallet cut short', `eth=${INPUT.replace('abab"', 'ab"')}`],
     ['a parameter twice', `eth=${INPUT};created=1770000000`],
     ['an algorithm', `eth=${INPUT};alg="eip191"`],
