@@ -163,7 +163,7 @@ async function setUp() {
     records: () =>
       holder.kms.audit
         .page(since.seq + 1, ALL)
-        .records.map(({ seq: _seq, prev: _prev, at_ms: _at, since_ms: _since, count: _count, ...record }) => record),
+        .records.map(({ seq: _seq, prev: _prev, mark: _mark, at_ms: _at, since_ms: _since, count: _count, ...record }) => record),
     from: () => (since.seq = holder.kms.audit.head().seq),
     async session(): Promise<SessionSecrets> {
       const { session } = await speaker.hello();
