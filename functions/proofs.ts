@@ -22,13 +22,16 @@ const REQUEST_HEADERS = ['signature', 'signature-input'];
 
 /** Whether a request bears the form that binds it whole, good or not. */
 export function isSigned(request: Request): boolean {
-  return REQUEST_HEADERS.some((name) => request.headers.has(name));
+  return bears(request, REQUEST_HEADERS);
+}
+
+function bears({ headers }: Request, names: readonly string[]): boolean {
+  return names.some((name) => headers.has(name));
 }
 
 /** Throws a `ProofReason`. The wallet is proven; whether it may do anything is not yet asked. */
 export function authenticate(kms: Kms, request: Request): Proof {
-  const bears = (names: readonly string[]) => names.some((name) => request.headers.has(name));
-  const [isPlatform, isRequest] = [bears(PLATFORM_HEADERS), bears(REQUEST_HEADERS)];
+  const [isPlatform, isRequest] = [bears(request, PLATFORM_HEADERS), isSigned(request)];
   if (isPlatform && isRequest) throw new Refusal('proof_ambiguous');
   if (isRequest) return authenticateRequest(kms, request);
   return authenticatePlatform(kms, request.headers);
@@ -36,8 +39,7 @@ export function authenticate(kms: Kms, request: Request): Proof {
 
 /** Where the platform's proof is not taken, whatever the profile says: it binds neither method nor path. Throws a `ProofReason`. */
 export function authenticateSigned(kms: Kms, request: Request): RequestProof {
-  if (PLATFORM_HEADERS.some((name) => request.headers.has(name)))
-    throw new Refusal('proof_form_refused', 'this endpoint takes no platform proof');
+  if (bears(request, PLATFORM_HEADERS)) throw new Refusal('proof_form_refused', 'this endpoint takes no platform proof');
   if (!isSigned(request)) throw new Refusal('proof_missing');
   return authenticateRequest(kms, request);
 }

@@ -36,7 +36,7 @@ const proofRefused: Wire = {
   code: 'unauthorized',
   shownAs: 'proof_refused',
   message:
-    'The proof was refused. Sign with the wallet that the registry binds to an ACTIVE, verified instance: either the request itself (ERC-8128, for this node’s registered URL and chain, each nonce once), or NovaKMS:AppAuth:<fresh nonce of this node>:<node wallet as /status shows it>:<unix seconds now>. The node’s log has the cause under this request id.',
+    'The proof was refused. Sign with the wallet that the registry binds to an ACTIVE, verified instance: either the request itself (ERC-8128, for this node’s registered URL and chain, each nonce once), or NovaKMS:AppAuth:<fresh nonce of this node>:<node wallet as /status shows it>:<unix seconds now>. What operators see is shown to the account that registered this node, and to the owner of KMSRegistry: by ERC-8128 alone. The node’s log has the cause under this request id.',
 };
 
 const failed = 'The node failed to answer. Its log has the cause under this request id.';

@@ -14,6 +14,11 @@ export interface Budget {
   held(): number;
 }
 
+/** Of the whole room what an owner may share in that will then hold so much: who holds much stops before it is full. */
+export function roomOf(totalMax: number, holds: number, ownerReserveMax: number): number {
+  return holds <= ownerReserveMax ? totalMax : Math.floor((totalMax * SHARED_PERCENT) / 100);
+}
+
 export function createBudget({ perOwnerMax, totalMax, ownerReserveMax }: BudgetBounds): Budget {
   const perOwner = new Map<string, number>();
   let total = 0;
@@ -28,8 +33,7 @@ export function createBudget({ perOwnerMax, totalMax, ownerReserveMax }: BudgetB
   return {
     hold(owner, amount, work) {
       const holds = (perOwner.get(owner) ?? 0) + amount;
-      const room = holds <= ownerReserveMax ? totalMax : Math.floor((totalMax * SHARED_PERCENT) / 100);
-      if (holds > perOwnerMax || total + amount > room) return undefined;
+      if (holds > perOwnerMax || total + amount > roomOf(totalMax, holds, ownerReserveMax)) return undefined;
       change(owner, amount);
       return work().finally(() => change(owner, -amount));
     },

@@ -3,7 +3,8 @@
  * refuses and never evicts, so nobody can wash a used value out.
  */
 import { Refusal } from '../errors.ts';
-import { REPLAYS_OWNER_RESERVE_MAX, SHARED_PERCENT } from '../limits.ts';
+import { REPLAYS_OWNER_RESERVE_MAX } from '../limits.ts';
+import { roomOf } from './budget.ts';
 import type { Clock } from '../ports.ts';
 
 export interface ReplayBounds {
@@ -24,11 +25,6 @@ export interface Replays {
 interface Expiry {
   readonly elapsedMs: number;
   readonly clockMs: number;
-}
-
-/** Who holds much stops before the memory is full; the rest is kept for those who hold little. */
-function roomFor(held: number, totalMax: number): number {
-  return held < REPLAYS_OWNER_RESERVE_MAX ? totalMax : Math.floor((totalMax * SHARED_PERCENT) / 100);
 }
 
 export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
@@ -67,11 +63,11 @@ export function createReplays(clock: Clock, bounds: ReplayBounds): Replays {
       const now = forgottenBy();
       const key = `${owner}|${value}`;
       if (expiries.has(key)) return false;
-      const held = perOwner.get(owner) ?? 0;
-      if (held >= bounds.perOwnerMax || expiries.size >= roomFor(held, bounds.totalMax))
-        throw new Refusal('replay_memory_full', `${held} held by ${owner}`);
+      const holds = (perOwner.get(owner) ?? 0) + 1;
+      if (holds > bounds.perOwnerMax || expiries.size >= roomOf(bounds.totalMax, holds, REPLAYS_OWNER_RESERVE_MAX))
+        throw new Refusal('replay_memory_full', `${holds - 1} held by ${owner}`);
       expiries.set(key, { elapsedMs: now.elapsedMs + bounds.lifetimeMs, clockMs: now.clockMs + bounds.lifetimeMs });
-      perOwner.set(owner, held + 1);
+      perOwner.set(owner, holds);
       return true;
     },
     size: () => expiries.size,

@@ -27,6 +27,18 @@ const changeApp = (change: Partial<CallerAnswer>) => {
   cluster.chain.callers.set(cluster.app.wallet, { ...known, ...change });
 };
 
+/** Its first reading of the chain never ends; any later one would. */
+async function askerOfDeadReading() {
+  const { chain } = cluster;
+  let dead = true;
+  const headNumber = () => (dead ? new Promise<number>(() => undefined) : chain.headNumber());
+  const asker = cluster.client({ chain: { headNumber, call: chain.call } });
+  void asker.nodes();
+  await new Promise((resolve) => setImmediate(resolve));
+  dead = false;
+  return asker;
+}
+
 describe('the nodes', () => {
   it('are the live operators, with the URL, wallet, key and measurement of the registry', async () => {
     const expected = cluster.nodes.map(({ signer, url, teePubkey }) => ({
@@ -135,13 +147,7 @@ describe('a clock that is set back', () => {
   });
 
   it('keeps nobody waiting for a reading that died', async () => {
-    const { chain } = cluster;
-    let dead = true;
-    const headNumber = () => (dead ? new Promise<number>(() => undefined) : chain.headNumber());
-    const asker = cluster.client({ chain: { headNumber, call: chain.call } });
-    void asker.nodes();
-    await new Promise((resolve) => setImmediate(resolve));
-    dead = false;
+    const asker = await askerOfDeadReading();
     cluster.clock.set(-10_000);
     cluster.clock.advance(CLIENT_READING_MS);
     expect((await asker.nodes()).length).toBe(3);
@@ -149,13 +155,7 @@ describe('a clock that is set back', () => {
 });
 
 it('a reading that died with the request that began it is begun anew', async () => {
-  const { chain } = cluster;
-  let dead = true;
-  const headNumber = () => (dead ? new Promise<number>(() => undefined) : chain.headNumber());
-  const asker = cluster.client({ chain: { headNumber, call: chain.call } });
-  void asker.nodes();
-  await new Promise((resolve) => setImmediate(resolve));
-  dead = false;
+  const asker = await askerOfDeadReading();
   cluster.clock.advance(CLIENT_READING_MS - 1);
   const waits = Promise.race([asker.nodes(), new Promise((resolve) => setTimeout(resolve, 50, 'waits'))]);
   expect(await waits).toBe('waits');
