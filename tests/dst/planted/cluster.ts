@@ -236,8 +236,8 @@ const HOLDING: readonly PlantedBug[] = [
     patches: [
       patch(
         'core/auth/replays.ts',
-        'perOwner.set(owner, held + 1);\n      return true;',
-        'perOwner.set(owner, held + 1);\n      expiries.set(`${key}|`, { elapsedMs: now.elapsedMs + bounds.lifetimeMs, clockMs: now.clockMs + bounds.lifetimeMs });\n      return true;',
+        'perOwner.set(owner, holds);\n      return true;',
+        'perOwner.set(owner, holds);\n      expiries.set(`${key}|`, { elapsedMs: now.elapsedMs + bounds.lifetimeMs, clockMs: now.clockMs + bounds.lifetimeMs });\n      return true;',
       ),
     ],
     profiles: ['calm'],
