@@ -69,10 +69,12 @@ export function createReadiness(world: World): Readiness {
     const mine = world.ledger.shelf(boot).held.get(known.place);
     const gone = world.ledger.collected.get(known.place);
     const isThere = [mine, gone].some((each) => each !== undefined && (each === known || isLater(each, known)));
-    // What was from its future when it was offered comes when it is offered again.
+    // What was from its future when it was offered comes when it is offered again: a write, or an end that had come for its holder only.
     const sinceMs = boot.nowMs() - (timeline.nowMs() - (beganMs.get(boot) ?? 0));
-    const offered = world.ledger.shelf(by).held.get(known.place) ?? known;
-    return !isThere && offered.ms <= sinceMs + limits.CLOCK_SKEW_MAX_MS;
+    const { held, deadSinceMs } = world.ledger.shelf(by);
+    const offered = held.get(known.place) ?? known;
+    const fromMs = deadSinceMs.has(offered.version) ? Math.max(offered.ms, offered.expiresAtMs) : offered.ms;
+    return !isThere && fromMs <= sinceMs + limits.CLOCK_SKEW_MAX_MS;
   }
 
   /**
