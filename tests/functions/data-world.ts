@@ -37,6 +37,16 @@ export interface Asked {
   readonly isSealed: boolean;
 }
 
+/** Nodes that serve, and two apps that are registered: most of the work of a world, so that the tests of a file share it where they leave it as it was. */
+export interface DataCluster {
+  readonly cluster: TestCluster;
+  readonly node: TestNode;
+  readonly a: TestApp;
+  readonly b: TestApp;
+  /** Never the same twice: for nonces. */
+  next(): number;
+}
+
 export interface DataWorld {
   readonly cluster: TestCluster;
   readonly node: TestNode;
@@ -55,27 +65,34 @@ export interface DataWorld {
 const TAG = '00'.repeat(16);
 export const QUOTA_BYTES = 4_000_000;
 
-export async function createDataWorld(members: readonly string[] = ['a', 'b', 'c']): Promise<DataWorld> {
+export async function createDataWorld(members?: readonly string[]): Promise<DataWorld> {
+  return createWorldOn(await createDataCluster(members));
+}
+
+export async function createDataCluster(members: readonly string[] = ['a', 'b', 'c']): Promise<DataCluster> {
   const cluster = createCluster(...members);
   const [a, b] = [appNamed(cluster, 'app A', 9n), appNamed(cluster, 'app B', 10n)];
   cluster.chain.openNext();
   await cluster.until(() => cluster.nodes.every(({ kms }) => kms.admission.gate().kind === 'serving'));
   cluster.clock.advance(2 * SIGNATURE_AHEAD_MAX_MS);
-  const node = cluster.nodes[0] as TestNode;
+  let given = 0;
+  return { cluster, node: cluster.nodes[0] as TestNode, a, b, next: () => (given += 1) };
+}
+
+/** With an empty store, and edges of its own. */
+export function createWorldOn({ cluster, node, a, b, next }: DataCluster): DataWorld {
   const store = storeOf(node, cluster);
   const replicating: Replicating = { replicas: (wanted) => wanted, superseded: () => new Map(), isWaiting: false, asked: [] };
   const kms: Kms = { ...node.kms, store, replication: replicationOf(replicating, node), box: openBox(node) };
   const api = createApi(kms);
-  let sent = 0;
 
   function request(app: TestApp, method: string, path: string, text?: string, headers: Readonly<Record<string, string>> = {}): Request {
-    sent += 1;
     const created = Math.floor(cluster.clock.nowMs() / 1_000);
     const { pathname, search: query } = new URL(`http://node${path}`);
     const content = text === undefined ? [] : ['content-digest'];
     const components = ['@method', '@authority', '@path', ...(query === '' ? [] : ['@query']), ...content];
     const keyId = { chainId: profile.chainId, wallet: app.signer.wallet };
-    const input = encodeRequestInput(components, { created, expires: created + 60, nonce: `n-${sent}`, keyId });
+    const input = encodeRequestInput(components, { created, expires: created + 60, nonce: `n-${next()}`, keyId });
     const all = new Headers(headers);
     if (text !== undefined) all.set('content-digest', contentDigestOf(utf8(text)));
     if (text !== undefined) all.set('content-type', 'application/json');
@@ -87,9 +104,8 @@ export async function createDataWorld(members: readonly string[] = ['a', 'b', 'c
   }
 
   function envelope({ signer }: TestApp, body: unknown): string {
-    sent += 1;
     const text = typeof body === 'string' ? body : JSON.stringify(body);
-    const nonce = sent.toString(16).padStart(24, '0');
+    const nonce = next().toString(16).padStart(24, '0');
     return JSON.stringify({ sender_tee_pubkey: teePubkeyOf(signer.wallet), nonce, encrypted_data: `${hex(utf8(text))}${TAG}` });
   }
 

@@ -1,5 +1,5 @@
 /** The KV endpoints in process, on a real store: what each answers, how keys travel in URLs, and what a write says of its replicas. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createApi } from '../../functions/api.ts';
 import {
   BATCH_ANSWER_BYTES_MAX,
@@ -11,19 +11,26 @@ import {
 } from '../../core/limits.ts';
 import { base64, utf8 } from '../../core/wire/bytes.ts';
 import { metricsText } from '../../functions/metrics.ts';
-import { createDataWorld, QUOTA_BYTES } from './data-world.ts';
-import type { Asked, DataWorld, TestApp } from './data-world.ts';
+import { operatorAnswer, signerNamed } from '../core/fakes.ts';
+import { createDataCluster, createDataWorld, createWorldOn, QUOTA_BYTES } from './data-world.ts';
+import type { Asked, DataCluster, DataWorld, TestApp } from './data-world.ts';
 
 const PATH = '/kms/data';
 const BATCH = '/kms/data/batch';
 const VERSION = /^[\w-]{22}$/;
 const text = (value: string) => base64(utf8(value));
 
+let born: DataCluster;
 let world: DataWorld;
 let a: TestApp;
 
+beforeAll(async () => {
+  born = await createDataCluster();
+});
+
 beforeEach(async () => {
-  world = await createDataWorld();
+  await born.cluster.round();
+  world = createWorldOn(born);
   ({ a } = world);
 });
 
@@ -223,18 +230,18 @@ describe('a list', () => {
 
 describe('replicas', () => {
   it.each([
-    [['a'], undefined, 1],
-    [['a', 'b'], undefined, 2],
-    [['a', 'b', 'c', 'd', 'e'], undefined, 2],
-    [['a', 'b', 'c', 'd'], 'majority', 3],
-    [['a', 'b', 'c', 'd', 'e'], 'majority', 3],
-    [['a', 'b', 'c'], 512, 512],
-  ])('of %j: %s are %s', async (members, asked, wanted) => {
-    world = await createDataWorld(members.length > 1 ? members : ['a', 'b']);
-    if (members.length === 1) {
-      world.cluster.chain.operators = world.cluster.chain.operators.slice(0, 1);
-      await world.cluster.round(6);
-    }
+    [1, undefined, 1],
+    [2, undefined, 2],
+    [5, undefined, 2],
+    [4, 'majority', 3],
+    [5, 'majority', 3],
+    [3, 512, 512],
+  ])('of %i members: %s are %s', async (members, asked, wanted) => {
+    world = await createDataWorld(['a', 'b']);
+    const { chain } = world.cluster;
+    const absent = Array.from({ length: 3 }, (_, index) => operatorAnswer(signerNamed(`absent ${index}`).wallet, 10 + index));
+    chain.operators = [...chain.operators, ...absent].slice(0, members);
+    await world.cluster.round(6);
     const { status } = await world.ask(world.a, 'PUT', PATH, { key: 'k', value: '', ...(asked && { min_replicas: asked }) });
     expect([status, world.replicating.asked.map((each) => each.wanted)]).toEqual([200, [wanted]]);
   });

@@ -20,7 +20,7 @@ const MEASUREMENT = `0x${'5a'.repeat(32)}`;
 let world: DataWorld;
 
 beforeEach(async () => {
-  world = await createDataWorld();
+  world = await createDataWorld(['a', 'b']);
   change(() => ({ operator: registrant.signer.wallet }), { operator: signerNamed('another registrant').wallet });
   world.cluster.chain.owner = owner.signer.wallet;
   await world.cluster.round();
