@@ -1,6 +1,8 @@
 /** After the faults: until every node serves and none lags, and then what must be true of all of them together. */
+import { usableBlocks } from '../../../core/chain/view.ts';
 import { createPrinter, printBytes } from '../../../core/store/prints.ts';
 import { equalBytes, utf8 } from '../../../core/wire/bytes.ts';
+import { STATES } from '../../core/fakes.ts';
 import { changedSince, differing, isAlive, judgeCertificates, standingOf } from './agreement.ts';
 import { judgeBounds } from './bounds.ts';
 import { hold, Violation } from './invariants.ts';
@@ -40,7 +42,11 @@ export async function judgeEnding(world: World, apps: Apps): Promise<void> {
 
 /** Why the cluster is not at rest yet. */
 function unsettled(world: World): string | undefined {
+  const atHead = world.chain.head().epochs.map(({ state }) => state);
   for (const boot of world.running()) {
+    const confirmed = usableBlocks(boot.kms.view)?.confirmed.epochs.map(({ state }) => STATES[state]);
+    // A transaction may have come late, and what it did is read at one node after the other.
+    if (confirmed?.join() !== atHead.join()) return `${boot.name} counts on epochs in states ${confirmed}, and the chain says ${atHead}`;
     const { admission, replication, identity } = boot.kms;
     const gate = admission.gate();
     if (gate.kind === 'waiting') return `${boot.name}: ${gate.reason} ${gate.detail}`;
