@@ -41,7 +41,7 @@ export interface Writers {
 }
 
 const KEYS_OF_APP = 24;
-const PAUSE_MS = 100;
+const PAUSE_MS = 250;
 /** After a call that failed, as whoever waits for a node would. */
 const PATIENCE_MS = 400;
 /** Short, so that what is written dies within the test. */

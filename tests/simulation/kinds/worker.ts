@@ -10,6 +10,7 @@ import { withoutForeignSignals } from '../processes.ts';
 import type { RunningNode, RunOptions } from '../node.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const TICK_URL = `http://worker/cdn-cgi/handler/scheduled?cron=${encodeURIComponent('* * * * *')}`;
 
 export async function runWorker(options: RunOptions): Promise<RunningNode> {
   const { name, profile, rpcUrl, odynUrl, port, heard, onStarted } = options;
@@ -24,6 +25,8 @@ export async function runWorker(options: RunOptions): Promise<RunningNode> {
         // Straight to the worker: Miniflare's own entry would halve the rate and double the memory.
         unsafeDirectSockets: [{ host: '127.0.0.1', port }],
         ...(options.inspect && { inspectorPort: 0 }),
+        // A tick is one request. Its other way, a stand-in for the worker, blocks this thread at each use.
+        unsafeTriggerHandlers: true,
         cf: false,
         log: new Log(LogLevel.NONE),
         handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
@@ -42,8 +45,7 @@ export async function runWorker(options: RunOptions): Promise<RunningNode> {
 
   async function tick(): Promise<void> {
     try {
-      const handle = (await worker.getWorker()) as unknown as { scheduled(event: { cron: string }): Promise<{ outcome: string }> };
-      const { outcome } = await handle.scheduled({ cron: '* * * * *' });
+      const outcome = await (await worker.dispatchFetch(TICK_URL)).text();
       if (outcome !== 'ok') throw new Error(`the tick ended with ${outcome}`);
     } catch (error) {
       // A tick that its worker's stop cuts off has nobody left to tell.
@@ -72,10 +74,12 @@ export async function runWorker(options: RunOptions): Promise<RunningNode> {
 }
 
 /** What `wrangler.toml` says of the worker, in Miniflare's words. */
-async function workerSettings(): Promise<{ modules: true; scriptPath: string; compatibilityDate: string; compatibilityFlags: string[] }> {
+async function workerSettings() {
   const settings = parse(await readFile(`${ROOT}wrangler.toml`, 'utf8'));
   const { main, compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } = settings;
   if (typeof main !== 'string' || typeof compatibilityDate !== 'string' || !Array.isArray(compatibilityFlags))
     throw new Error('wrangler.toml: main, compatibility_date and compatibility_flags are needed');
-  return { modules: true, scriptPath: `${ROOT}${main}`, compatibilityDate, compatibilityFlags: compatibilityFlags.map(String) };
+  // Named, the bundle is not searched for others that it might import.
+  const modules = [{ type: 'ESModule' as const, path: `${ROOT}${main}` }];
+  return { modules, modulesRoot: ROOT, compatibilityDate, compatibilityFlags: compatibilityFlags.map(String) };
 }
