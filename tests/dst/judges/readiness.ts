@@ -10,12 +10,15 @@ import { CLUSTER_PROFILE } from '../world/node.ts';
 import type { EventFields } from '../../../core/events.ts';
 import type { AppId, Epoch, Hash, Wallet } from '../../../core/identity.ts';
 import type { Known } from './ledger.ts';
+import type { Block } from '../world/chain.ts';
 import type { Boot, Slot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
 export interface Readiness {
   began(boot: Boot): void;
   mined(): void;
+  /** The last blocks are others now. */
+  reorganised(): void;
   installed(slot: Slot, fields: EventFields['secret.installed']): void;
   /** A call of a peer failed. */
   unreached(slot: Slot, fields: EventFields['peer.unreachable']): void;
@@ -42,6 +45,12 @@ const UNSEEN_MS_MAX = CLUSTER_PROFILE.headAgeMaxMs + CLUSTER_PROFILE.tickMs + 8_
 /** Who was a member all the while from so long before a node began is one in its eyes. */
 const MEMBER_MS = 15_000;
 const JUDGED_APPS = [9n, 10n];
+
+/** Who is out in that block. */
+function standingAt({ operators, callers }: Block): Map<string, boolean> {
+  const ofApps = [...callers].map(([wallet, { instanceStatus }]) => [wallet, instanceStatus !== 0] as const);
+  return new Map([...operators.map(({ wallet, live }) => [wallet, !live] as const), ...ofApps]);
+}
 
 export function createReadiness(world: World): Readiness {
   const { chain, timeline } = world;
@@ -156,21 +165,27 @@ export function createReadiness(world: World): Readiness {
       }
   }
 
+  function mined(): void {
+    for (const boot of world.running()) {
+      judgeCounted(boot);
+      judgeBounds(world, boot);
+    }
+    const { epochs } = chain.head();
+    for (const { id, state, secretHash: hash, activatedAt } of epochs) {
+      if (state === STATES.open) continue;
+      hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
+      activations.set(Number(id), (activations.get(Number(id)) ?? new Set()).add(activatedAt));
+    }
+    for (const [wallet, isOut] of standingAt(chain.head())) note(wallet, isOut);
+  }
+
   return {
     began,
-    mined() {
-      for (const boot of world.running()) {
-        judgeCounted(boot);
-        judgeBounds(world, boot);
-      }
-      const { epochs, operators, callers } = chain.head();
-      for (const { id, state, secretHash: hash, activatedAt } of epochs) {
-        if (state === STATES.open) continue;
-        hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
-        activations.set(Number(id), (activations.get(Number(id)) ?? new Set()).add(activatedAt));
-      }
-      for (const { wallet, live } of operators) note(wallet, !live);
-      for (const [wallet, { instanceStatus }] of callers) note(wallet, instanceStatus !== 0);
+    mined,
+    reorganised() {
+      // Its end may be in a later block than it was, which nobody has read yet.
+      for (const [wallet, isOut] of standingAt(chain.confirmed())) if (!isOut) outSinceMs.delete(wallet);
+      mined();
     },
     activations: (epoch) => activations.get(epoch)?.size ?? 0,
     secrets: (epoch) => hashes.get(epoch)?.size ?? 0,

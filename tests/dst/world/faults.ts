@@ -156,7 +156,7 @@ export function createFaults(world: World, apps: Apps, holdersLeft: number): Fau
       case 'clog':
         return did(clog(fault));
       case 'reorg':
-        return did((chain.reorganise(fault.depth), readiness.mined()));
+        return did((chain.reorganise(fault.depth), readiness.reorganised()));
       case 'late_transactions':
         return did(shared(fault.kind, fault.forMs, chain.holdTransactions));
       case 'lost_activations':
