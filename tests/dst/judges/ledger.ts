@@ -56,6 +56,8 @@ export interface Shelf {
   requests: number;
   evictions: number;
   collections: number;
+  /** What an app was deleting while it was taken behind another value: by its delete, or evicted before it. */
+  deletedOrEvicted: number;
   /** When it was last seen alive. */
   seenAtMs: number;
   lastOwn: Known | undefined;
@@ -96,7 +98,7 @@ export function createLedger(world: World): Ledger {
   function shelf(boot: Boot): Shelf {
     const known = shelves.get(boot);
     if (known) return known;
-    const counts = { requests: 0, evictions: 0, collections: 0, seenAtMs: world.timeline.nowMs() };
+    const counts = { requests: 0, evictions: 0, collections: 0, deletedOrEvicted: 0, seenAtMs: world.timeline.nowMs() };
     const fresh: Shelf = {
       ...{ incarnation: boot.kms.store.incarnation(), held: new Map(), standing: new Set(), deadSinceMs: new Map() },
       ...{ usedBytes: new Map(), gone: new Set(), lastGone: new Map(), changedAtMs: new Map(), deletes: new Map() },

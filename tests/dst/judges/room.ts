@@ -38,8 +38,9 @@ export function createRoom(world: World, holders: Holders): Room {
     }
     const { bytes, keys, tombstones, namespaces, evictions, collected } = store.gauges();
     hold('I8', bytes === all, () => `${boot.name} says that it holds ${bytes} bytes and holds ${all}`);
+    const unsure = Math.max(0, Math.min(evictions - shelf.evictions, shelf.deletedOrEvicted));
     const told = [keys, tombstones, namespaces, evictions, collected].join();
-    const seen = [alive, dead, used.size, shelf.evictions, shelf.collections].join();
+    const seen = [alive, dead, used.size, shelf.evictions + unsure, shelf.collections].join();
     hold('I8', told === seen, () => `${boot.name} counts ${told} keys, tombstones, namespaces, evictions and collections: it has ${seen}`);
     const members = Math.max(limits.MERGED_QUOTAS_MIN, world.chain.confirmed().operators.length);
     const quotas = areOwn ? 1 : members;
@@ -70,7 +71,11 @@ export function createRoom(world: World, holders: Holders): Room {
       const follows = last?.counter === record.counter - 1;
       last = record;
       const place = placeOf(record.appId, record.key);
-      if (record.kind === 'value' || shelf.deletes.has(place)) continue;
+      if (record.kind === 'value') continue;
+      if (shelf.deletes.has(place)) {
+        if (follows) shelf.deletedOrEvicted += 1;
+        continue;
+      }
       shelf.evictions += 1;
       const before = shelf.held.get(place);
       const isAlive = before?.kind === 'value' && !shelf.deadSinceMs.has(before.version);
