@@ -21,7 +21,7 @@ export function createHolders(world: World, shelves: ReadonlyMap<Boot, Shelf>): 
   /** The incarnation by which a node goes, if it goes by any, of a wallet that it need not know to be out. */
   function isGoneBy(by: Boot, wallet: Wallet, incarnation: string): boolean {
     const peer = by.kms.replication.report().peers.find((each) => each.wallet === wallet);
-    return peer ? peer.incarnation === incarnation : world.readiness.knownOutMs(by, wallet, world.timeline.nowMs()) === 0;
+    return peer ? peer.incarnation === incarnation : world.readiness.countedOutMs(by, wallet) === 0;
   }
 
   return {

@@ -31,6 +31,8 @@ export interface Readiness {
   secrets(epoch: number): number;
   /** For how long this node must have known that a wallet is out, at that time: no live operator, or no active caller. 0: it need not. */
   knownOutMs(boot: Boot, wallet: Wallet, atMs: number): number;
+  /** The same by the confirmed block, by which replication goes, and now. */
+  countedOutMs(boot: Boot, wallet: Wallet): number;
 }
 
 interface Held {
@@ -57,6 +59,7 @@ export function createReadiness(world: World): Readiness {
   const hashes = new Map<number, Set<string>>();
   const activations = new Map<number, Set<bigint>>();
   const outSinceMs = new Map<string, number>();
+  const confirmedOutSinceMs = new Map<string, number>();
   /** When each was last seen out. */
   const lastOutMs = new Map<string, number>();
   /** When each slot's endpoint or clock, and when its clock, was last seen to be wrong. */
@@ -116,18 +119,19 @@ export function createReadiness(world: World): Readiness {
     }
   }
 
-  function note(wallet: string, isOut: boolean): void {
-    if (!isOut) outSinceMs.delete(wallet);
-    else if (!outSinceMs.has(wallet)) outSinceMs.set(wallet, timeline.nowMs());
-    if (isOut) lastOutMs.set(wallet, timeline.nowMs());
+  function note(since: Map<string, number>, block: Block): void {
+    for (const [wallet, isOut] of standingAt(block))
+      if (!isOut) since.delete(wallet);
+      else if (!since.has(wallet)) since.set(wallet, timeline.nowMs());
   }
 
-  function knownOutMs(boot: Boot, wallet: Wallet, atMs: number): number {
-    const sinceMs = outSinceMs.get(wallet);
+  function outMs(boot: Boot, sinceMs: number | undefined, atMs: number): number {
     if (sinceMs === undefined) return 0;
     const isTroubled = (troubledAtMs.get(boot.slot) ?? -Infinity) >= sinceMs - SEEN_WITHIN_MS;
     return Math.max(0, atMs - sinceMs - (isTroubled ? UNSEEN_MS_MAX : SEEN_WITHIN_MS));
   }
+
+  const knownOutMs = (boot: Boot, wallet: Wallet, atMs: number): number => outMs(boot, outSinceMs.get(wallet), atMs);
 
   /** A boot, or one that forgot its records: from nothing. */
   function began(boot: Boot): void {
@@ -176,7 +180,9 @@ export function createReadiness(world: World): Readiness {
       hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
       activations.set(Number(id), (activations.get(Number(id)) ?? new Set()).add(activatedAt));
     }
-    for (const [wallet, isOut] of standingAt(chain.head())) note(wallet, isOut);
+    note(outSinceMs, chain.head());
+    note(confirmedOutSinceMs, chain.confirmed());
+    for (const wallet of outSinceMs.keys()) lastOutMs.set(wallet, timeline.nowMs());
   }
 
   return {
@@ -220,5 +226,6 @@ export function createReadiness(world: World): Readiness {
       judgeData(boot);
     },
     knownOutMs,
+    countedOutMs: (boot, wallet) => outMs(boot, confirmedOutSinceMs.get(wallet), timeline.nowMs()),
   };
 }
