@@ -10,7 +10,7 @@ export const INVARIANTS = {
   I6: 'a delete is final on its node, unless a later write came',
   I7: 'nothing is read after its end, and an end that was seen stays',
   I8: 'admission never exceeds the quota, merging never quotas of all members, gauges are what is held and what happened, and what is held may be deleted',
-  I9: 'what no app deletes is taken only by eviction: never the key that is written, nor a record that too few nodes hold, but for some that are gone and cannot be known to be',
+  I9: 'what no app deletes is taken only by eviction: never the key that is written, nor a record that too few nodes hold, but for some that went since it last took note of the members',
   I10: 'no two records share a dot or a time',
   I11: 'times of one boot rise, and none is ahead of the clock by more than clocks may differ',
   I12: 'only what is dead is collected, when old enough and when no live member holds anything older under its key',
