@@ -20,10 +20,12 @@ const UNUSED_MS_MAX = 20 * 60_000;
 /** A build takes seconds; a lock that is older was left by a run that was killed. */
 const BUILD_MS_MAX = 60_000;
 const POLL_MS = 50;
+/** What this process has bundled, by its target: the source stays as it is while it runs, and a bundle costs more than half a second. */
+const bundles = new Map<string, Promise<string>>();
 
 /** Its path. `settings` of the single executable replace the build's own. */
 export async function builtBinary(target: BinaryTarget, settings: object = {}): Promise<string> {
-  const { text } = await bundleEnclave(target);
+  const text = await bundled(target);
   const key = [text, JSON.stringify(settings), await readFile(join(ROOT, 'build.mjs'), 'utf8')].join('\n');
   const folder = join(FOLDER, createHash('sha256').update(key).digest('hex').slice(0, 20));
   const path = join(folder, 'nova-kms');
@@ -38,6 +40,17 @@ export async function builtBinary(target: BinaryTarget, settings: object = {}): 
     await rm(`${path}.lock`, { recursive: true, force: true });
   }
   return path;
+}
+
+function bundled(target: BinaryTarget): Promise<string> {
+  const name = JSON.stringify(target);
+  const known = bundles.get(name);
+  if (known) return known;
+  const made = bundleEnclave(target).then(({ text }) => text);
+  bundles.set(name, made);
+  // A later one tries again.
+  made.catch(() => bundles.delete(name));
+  return made;
 }
 
 /** Whether it is ours to build; otherwise another test has built it meanwhile. */
