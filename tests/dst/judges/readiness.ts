@@ -106,7 +106,8 @@ export function createReadiness(world: World): Readiness {
     };
     const { members = [], held: all = [] } = baselines.get(boot) ?? {};
     const held = all.filter(({ by }) => isCounted(by));
-    const whole = new Set(members.filter(isReady));
+    // Whatever became of it since: one that has lost its Odyn gives its records on.
+    const whole = new Set(members);
     for (const each of all) if (lacks(boot, each)) whole.delete(each.by);
     hold('I13', !members.some(isCounted) || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
     for (const each of held) {
