@@ -196,6 +196,7 @@ const REVOCATION: readonly PlantedBug[] = [
         'const peer = requireMember(session.peer);',
         'const peer = { wallet: session.peer, measurement: session.attested };',
       ),
+      patch('core/cluster/sessions.ts', 'requireMember(accepted.require(id).peer).wallet', 'accepted.require(id).peer'),
     ],
     profiles: ['chain', 'forget'],
   },
