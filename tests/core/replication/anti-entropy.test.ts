@@ -5,7 +5,7 @@ import { cutOf, differences, piecesOf } from '../../../core/replication/digests.
 import * as limits from '../../../core/limits.ts';
 import { utf8 } from '../../../core/wire/bytes.ts';
 import { encodeCbor } from '../../../core/wire/cbor.ts';
-import { reasonOfAsync } from '../fakes.ts';
+import { reasonOfAsync, START_MS } from '../fakes.ts';
 import { ALL, allSent, app, createKeyTable, digestOf, e0, e1, forged, headerOf, pass, printOf, read } from '../store/stores.ts';
 import { linked, lost } from './linked.ts';
 import type { DigestAnswer } from '../../../core/replication/messages.ts';
@@ -119,7 +119,9 @@ describe('a round', () => {
       expect(bytes).toBeLessThanOrEqual(4_096);
     };
     await one(1, 0);
-    from.delete(app, 'one more');
+    // As deep in the history as the first: one that somebody else wrote then, and that came here only.
+    const middleMs = Math.floor((START_MS + links.clock.nowMs()) / 2);
+    expect(from.merge(forged({ header: { key: 'one more', ms: middleMs } })).kind).toBe('stored');
     await one(0, 1);
   }, 120_000);
   it('does not bring back what was collected there, nor asks for it', async () => {
