@@ -99,10 +99,9 @@ export function createReadiness(world: World): Readiness {
     if (timeline.nowMs() - (servingSinceMs.get(boot) ?? 0) > limits.CATCH_UP_MS_MAX) return;
     const { peers } = boot.kms.replication.report();
     const sinceMs = startedMs - MEMBER_MS;
-    const isReady = (by: Boot): boolean => by.isAlive && isDataReady(by);
     const isCounted = (by: Boot): boolean => {
       const isMember = (lastOutMs.get(by.kms.identity.wallet) ?? -Infinity) < sinceMs;
-      return isReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
+      return by.isAlive && isDataReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
     };
     const { members = [], held: all = [] } = baselines.get(boot) ?? {};
     const held = all.filter(({ by }) => isCounted(by));
