@@ -65,14 +65,19 @@ export function createReadiness(world: World): Readiness {
   /** When each slot's endpoint or clock, and when its clock, was last seen to be wrong. */
   const troubledAtMs = new Map<Slot, number>();
   const skewedAtMs = new Map<Slot, number>();
-  /** When each boot began or forgot its records, since when it has its secrets, and what ready nodes held when it began. */
+  /** When each boot began or forgot its records, since when it has its secrets, and what nodes that had been ready held when it began. */
   const beganMs = new Map<Boot, number>();
   const servingSinceMs = new Map<Boot, number>();
-  const baselines = new Map<Boot, { readonly members: readonly Boot[]; readonly held: readonly Held[] }>();
+  const baselines = new Map<
+    Boot,
+    { readonly members: readonly Boot[]; readonly others: readonly Boot[]; readonly held: readonly Held[] }
+  >();
   /** Peers that a boot has failed to reach. */
   const failed = new Map<Boot, Set<string>>();
   const incarnations = new Map<Boot, string>();
   const ready = new Set<Boot>();
+  /** Those that have been ready since they began, or forgot. */
+  const haveBeenReady = new Set<Boot>();
   const keys = createKeyJudge((epoch) => activations.get(epoch)?.size ?? 0);
 
   const isDataReady = ({ kms }: Boot) => kms.admission.gate().kind === 'serving' && kms.replication.gate().kind === 'serving';
@@ -91,7 +96,8 @@ export function createReadiness(world: World): Readiness {
 
   /**
    * Ready members then and now, of which this node holds all that they held when it began. One that was out shortly before may be a
-   * member in its eyes, or not: it may have all from that one, and need not.
+   * member in its eyes, or not: it may have all from that one, and need not. So it may from one that was waiting when it began, and had
+   * been ready before.
    */
   function judgeData(boot: Boot): void {
     const startedMs = beganMs.get(boot) ?? 0;
@@ -103,10 +109,10 @@ export function createReadiness(world: World): Readiness {
       const isMember = (lastOutMs.get(by.kms.identity.wallet) ?? -Infinity) < sinceMs;
       return by.isAlive && isDataReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
     };
-    const { members = [], held: all = [] } = baselines.get(boot) ?? {};
-    const held = all.filter(({ by }) => isCounted(by));
+    const { members = [], others = [], held: all = [] } = baselines.get(boot) ?? {};
+    const held = all.filter(({ by }) => members.includes(by) && isCounted(by));
     // Whatever became of it since: one that has lost its Odyn gives its records on.
-    const whole = new Set(members);
+    const whole = new Set([...members, ...others]);
     for (const each of all) if (lacks(boot, each)) whole.delete(each.by);
     hold('I13', !members.some(isCounted) || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
     for (const each of held) {
@@ -135,12 +141,15 @@ export function createReadiness(world: World): Readiness {
 
   /** A boot, or one that forgot its records: from nothing. */
   function began(boot: Boot): void {
-    const members = world.running().filter((other) => other !== boot && isDataReady(other));
-    const held = members.flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known })));
-    baselines.set(boot, { members, held });
+    const running = world.running().filter((other) => other !== boot);
+    const members = running.filter(isDataReady);
+    const others = running.filter((other) => haveBeenReady.has(other) && !members.includes(other));
+    const held = [...members, ...others].flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known })));
+    baselines.set(boot, { members, others, held });
     beganMs.set(boot, timeline.nowMs());
     servingSinceMs.delete(boot);
     ready.delete(boot);
+    haveBeenReady.delete(boot);
     incarnations.set(boot, boot.kms.store.incarnation());
   }
 
@@ -223,6 +232,7 @@ export function createReadiness(world: World): Readiness {
       if (!isDataReady(boot)) return void ready.delete(boot);
       if (ready.has(boot)) return;
       ready.add(boot);
+      haveBeenReady.add(boot);
       judgeData(boot);
     },
     knownOutMs,
