@@ -3,9 +3,10 @@ import { trustBundle } from '../../../core/ca/bundle.ts';
 import { usableBlocks } from '../../../core/chain/view.ts';
 import { base64, utf8 } from '../../../core/wire/bytes.ts';
 import { hold } from './invariants.ts';
-import { isLater } from './ledger.ts';
+import { isCovered } from './known.ts';
 import type { KeyJudge } from './keys.ts';
-import type { Known, Ledger } from './ledger.ts';
+import type { Known } from './known.ts';
+import type { Ledger } from './ledger.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
@@ -25,7 +26,7 @@ export function differing({ ledger, running }: World): string | undefined {
   for (const place of places) {
     const [first] = boots.flatMap((boot) => ledger.shelf(boot).held.get(place) ?? []);
     const gone = ledger.collected.get(place);
-    const mayLack = first !== undefined && gone !== undefined && (gone === first || isLater(gone, first));
+    const mayLack = first !== undefined && isCovered(first, gone);
     const seen = boots.map((boot) => told(ledger.shelf(boot).held.get(place), boot)).filter((each) => !mayLack || each !== 'nothing');
     if (new Set(seen).size > 1) return `${place}: ${boots.map(({ name }) => name).join()} have ${seen.join(', ')}`;
   }

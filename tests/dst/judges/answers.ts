@@ -1,12 +1,12 @@
 /** Judges what nodes tell apps: reads against what the node held, acknowledgements against what others hold, keys against each other. */
 import { CALLER_CACHE_MS } from '../../../core/limits.ts';
 import { hold } from './invariants.ts';
-import { placeOf } from './ledger.ts';
+import { placeOf } from './known.ts';
 import { createKeyJudge } from './keys.ts';
 import { BATCHED_KEY, createReads } from './reads.ts';
 import type { App, Told } from '../world/apps.ts';
 import type { KeyJudge } from './keys.ts';
-import type { Known } from './ledger.ts';
+import type { Known } from './known.ts';
 import type { Floor } from './reads.ts';
 import type { Boot } from '../world/node.ts';
 import type { Operation } from '../world/schedule.ts';

@@ -2,9 +2,10 @@
 import * as limits from '../../../core/limits.ts';
 import { STATES } from '../../core/fakes.ts';
 import { hold } from './invariants.ts';
-import { isLater } from './ledger.ts';
+import { isLater } from './known.ts';
 import type { Stored } from '../../../core/store/stored.ts';
-import type { Known, Shelf } from './ledger.ts';
+import type { Known } from './known.ts';
+import type { Shelf } from './ledger.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 

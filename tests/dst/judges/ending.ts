@@ -6,7 +6,7 @@ import { STATES } from '../../core/fakes.ts';
 import { changedSince, differing, isAlive, judgeCertificates, standingOf } from './agreement.ts';
 import { judgeBounds } from './bounds.ts';
 import { hold, Violation } from './invariants.ts';
-import { isLater } from './ledger.ts';
+import { isCovered } from './known.ts';
 import type { AppId, Epoch } from '../../../core/identity.ts';
 import type { Stored } from '../../../core/store/stored.ts';
 import type { Apps } from '../world/apps.ts';
@@ -74,10 +74,9 @@ function judgeLosses(world: World, { answers }: Apps): void {
     for (const boot of world.running()) {
       const held = world.ledger.shelf(boot).held.get(known.place);
       const gone = world.ledger.collected.get(known.place);
-      const isThere = [held, gone].some((each) => each === known || (each !== undefined && isLater(each, known)));
       hold(
         'I2',
-        isThere,
+        isCovered(known, held, gone),
         () => `${boot.name} lacks ${known.place} ${known.version}, which ${survivors[0]?.name} had when it was acknowledged`,
       );
     }

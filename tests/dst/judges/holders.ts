@@ -1,7 +1,8 @@
 /** Who holds a record, by what stores really contain. Wallets are counted, not boots: one that started again is one node. */
-import { isLater } from './ledger.ts';
+import { isCovered } from './known.ts';
 import type { Wallet } from '../../../core/identity.ts';
-import type { Known, Shelf } from './ledger.ts';
+import type { Known } from './known.ts';
+import type { Shelf } from './ledger.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
@@ -13,10 +14,7 @@ export interface Holders {
 }
 
 export function createHolders(world: World, shelves: ReadonlyMap<Boot, Shelf>): Holders {
-  const has = ({ held }: Shelf, known: Known): boolean => {
-    const theirs = held.get(known.place);
-    return theirs !== undefined && (theirs === known || isLater(theirs, known));
-  };
+  const has = ({ held }: Shelf, known: Known): boolean => isCovered(known, held.get(known.place));
 
   /** The incarnation by which a node goes, if it goes by any, of a wallet that it need not know to be out. */
   function isGoneBy(by: Boot, wallet: Wallet, incarnation: string): boolean {

@@ -7,34 +7,15 @@ import { versionOf } from '../../../core/store/stored.ts';
 import { createCollecting } from './collecting.ts';
 import { createHolders } from './holders.ts';
 import { hold } from './invariants.ts';
+import { isLater, placeOf } from './known.ts';
 import { createRoom } from './room.ts';
 import { VALUE_MARK } from '../world/world.ts';
 import type { StoredRecord } from '../../../core/store/interface.ts';
 import type { Stored } from '../../../core/store/stored.ts';
 import type { Holders } from './holders.ts';
+import type { Known } from './known.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
-
-/** A record as the ledger knows it, from the first time that any node held it. */
-export interface Known {
-  readonly version: string;
-  readonly place: string;
-  readonly kind: 'value' | 'tombstone';
-  readonly ms: number;
-  readonly logical: number;
-  readonly origin: string;
-  readonly expiresAtMs: number;
-  /** Boots that ever held it. */
-  readonly holders: Map<Boot, Holding>;
-}
-
-interface Holding {
-  readonly sinceMs: number;
-  /** By the node's own clock. */
-  readonly nodeMs: number;
-  /** What it took the place of. */
-  readonly over: Known | undefined;
-}
 
 /** What one boot holds, by app and key. */
 export interface Shelf {
@@ -77,12 +58,6 @@ interface Seen {
   readonly came: readonly StoredRecord[];
   readonly left: readonly StoredRecord[];
   readonly hasDied: boolean;
-}
-
-export const placeOf = (appId: bigint, key: string): string => `${appId}/${key}`;
-
-export function isLater(a: Pick<Known, 'ms' | 'logical' | 'origin'>, b: Pick<Known, 'ms' | 'logical' | 'origin'>): boolean {
-  return a.ms - b.ms > 0 || (a.ms === b.ms && (a.logical > b.logical || (a.logical === b.logical && a.origin > b.origin)));
 }
 
 export function createLedger(world: World): Ledger {

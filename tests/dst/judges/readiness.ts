@@ -5,11 +5,11 @@ import { STATES } from '../../core/fakes.ts';
 import { judgeBounds } from './bounds.ts';
 import { hold } from './invariants.ts';
 import { createKeyJudge } from './keys.ts';
-import { isLater } from './ledger.ts';
+import { isCovered } from './known.ts';
 import { CLUSTER_PROFILE } from '../world/node.ts';
 import type { EventFields } from '../../../core/events.ts';
 import type { AppId, Epoch, Hash, Wallet } from '../../../core/identity.ts';
-import type { Known } from './ledger.ts';
+import type { Known } from './known.ts';
 import type { Block } from '../world/chain.ts';
 import type { Boot, Slot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
@@ -85,7 +85,7 @@ export function createReadiness(world: World): Readiness {
   function lacks(boot: Boot, { by, known }: Held): boolean {
     const mine = world.ledger.shelf(boot).held.get(known.place);
     const gone = world.ledger.collected.get(known.place);
-    const isThere = [mine, gone].some((each) => each !== undefined && (each === known || isLater(each, known)));
+    const isThere = isCovered(known, mine, gone);
     // What was from its future when it was offered comes when it is offered again: a write, or an end that had come for its holder only.
     const sinceMs = boot.nowMs() - (timeline.nowMs() - (beganMs.get(boot) ?? 0));
     const { held, deadSinceMs } = world.ledger.shelf(by);
@@ -163,7 +163,7 @@ export function createReadiness(world: World): Readiness {
       for (const known of peer ? world.ledger.shelf(boot).held.values() : []) {
         const theirs = peer && world.ledger.shelf(peer).held.get(known.place);
         const gone = world.ledger.collected.get(known.place);
-        const hasIt = [theirs, gone].some((each) => each !== undefined && (each === known || isLater(each, known)));
+        const hasIt = isCovered(known, theirs, gone);
         hold('I26', hasIt, () => `${boot.name} counts ${peer?.name} as having ${known.place} ${known.version}: it has ${theirs?.version}`);
       }
     }

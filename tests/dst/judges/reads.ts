@@ -1,10 +1,10 @@
 /** Judges what apps read: against what the node held meanwhile, and against all that it had shown before. */
 import { hold } from './invariants.ts';
-import { isLater, placeOf } from './ledger.ts';
+import { isLater, placeOf } from './known.ts';
 import { VALUE_MARK } from '../world/world.ts';
 import type { App } from '../world/apps.ts';
 import type { Began, Fields } from './answers.ts';
-import type { Known } from './ledger.ts';
+import type { Known } from './known.ts';
 import type { Boot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 

@@ -1,7 +1,7 @@
 /** Judges of what stores hold in all: quotas and their gauge, evictions, tombstones. */
 import * as limits from '../../../core/limits.ts';
 import { hold } from './invariants.ts';
-import { placeOf } from './ledger.ts';
+import { placeOf } from './known.ts';
 import type { StoredRecord } from '../../../core/store/interface.ts';
 import type { Stored } from '../../../core/store/stored.ts';
 import type { Holders } from './holders.ts';
