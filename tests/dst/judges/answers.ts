@@ -4,10 +4,12 @@ import { hold } from './invariants.ts';
 import { placeOf } from './known.ts';
 import { createKeyJudge } from './keys.ts';
 import { BATCHED_KEY, createReads } from './reads.ts';
+import { createTerms, membersOf } from './terms.ts';
 import type { App, Told } from '../world/apps.ts';
 import type { KeyJudge } from './keys.ts';
 import type { Known } from './known.ts';
 import type { Floor } from './reads.ts';
+import type { Members } from './terms.ts';
 import type { Boot } from '../world/node.ts';
 import type { Operation } from '../world/schedule.ts';
 import type { World } from '../world/world.ts';
@@ -26,6 +28,9 @@ export interface Began {
   /** What this boot held under the key, and what a conditional write expects there. */
   readonly held: Known | undefined;
   readonly condition: string | null | undefined;
+  /** Where a list goes on. */
+  readonly cursor: string | undefined;
+  readonly members: Members;
 }
 
 /** A write that an app was told of. */
@@ -52,6 +57,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 export function createAnswers(world: World, apps: readonly App[]): Answers {
   const { ledger } = world;
   const reads = createReads(world, apps);
+  const terms = createTerms(world, reads);
   const keys = createKeyJudge((epoch) => world.readiness.activations(epoch));
   const acknowledged: Acknowledged[] = [];
   /** Requests of each app at each boot. */
@@ -62,66 +68,44 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     return underWay.set(name, (underWay.get(name) ?? 0) + by).get(name) as number;
   }
 
-  function judgeWrite(boot: Boot, told: Fields): Known | undefined {
+  function judgeWrite(boot: Boot, told: Fields): void {
     const known = ledger.known(String(told['version']));
     hold('I4', known !== undefined, () => `${boot.name} acknowledged ${String(told['key'])}, which it does not hold`);
     if (known) reads.raise(boot, known, 'write');
-    return known;
-  }
-
-  /** A write that was done over what it named, and counted where as many hold it as it asked for. */
-  function judgeTerms({ boot, operation, condition }: Began, status: number, told: Fields, known: Known): void {
-    const { minReplicas } = operation;
-    const isEnough = status !== 200 || typeof minReplicas !== 'number' || Number(told['replicas']) >= minReplicas;
-    hold('I2', isEnough, () => `${boot.name} answered 200 for ${String(told['replicas'])} replicas of ${minReplicas}`);
-    if (condition === undefined) return;
-    const { over, nodeMs } = known.holders.get(boot) ?? { over: undefined, nodeMs: 0 };
-    const isOver =
-      over !== undefined && over.expiresAtMs !== 0 && (over.expiresAtMs <= nodeMs || ledger.shelf(boot).deadSinceMs.has(over.version));
-    const isFree = !over || over.kind === 'tombstone' || isOver;
-    const isMet = condition === null ? isFree : over?.version === condition && !isFree;
-    hold('I25', isMet, () => `${boot.name} wrote ${known.place} on condition of ${condition} over ${over?.version}`);
-  }
-
-  /** Why a write was refused. */
-  function judgeRefusal(began: Began, status: number, told: Fields): void {
-    const { boot, app, operation, held } = began;
-    if (!held || ledger.shelf(boot).held.get(held.place) !== held) return;
-    const isOver = reads.isExpired(held, began) && told['current_version'] === held.version;
-    hold('I7', status !== 412 || !isOver, () => `${boot.name} named ${held.place} ${held.version}, which has ended`);
-    const isKept = operation.kind === 'delete' && status === 507;
-    hold('I8', !isKept, () => `${boot.name} refused to delete ${operation.key} of app ${app.appId}: ${String(told['reason'])}`);
   }
 
   function judgeOne(began: Began, op: string, key: string, status: number, told: Fields): void {
     if (op === 'get' && status === 200) reads.judgeValue(began, key, told);
     if (op === 'get' && status === 404) reads.judgeAbsence(began, key);
     if (op !== 'put' && op !== 'delete') return;
-    if (status !== 200 && status !== 202) return judgeRefusal(began, status, told);
-    const known = judgeWrite(began.boot, told);
+    if (status !== 200 && status !== 202) return terms.refused(began, status, told);
+    judgeWrite(began.boot, told);
     world.trails.judgeAnswer(began.boot, op === 'put' ? 'value_written' : 'value_deleted', String(told['version']));
-    if (known) judgeTerms(began, status, told, known);
+    if (op === 'put') world.trails.judgeAnswer(began.boot, 'value_evicted', String(told['version']), Number(told['evicted'] ?? 0));
+    terms.done(began, op, status, told);
   }
 
   /** Nodes that went since it was asked still count: who answered may not have known. */
   function acknowledge({ boot, atMs }: Began, told: Fields): void {
     const known = ledger.known(String(told['version']));
-    if (!known || told['superseded_by'] !== undefined) return;
-    const replicas = Number(told['replicas'] ?? 0);
+    if (!known) return;
     const holders = ledger.holders.since(known, atMs);
-    const nodes = new Set(holders.map(({ kms }) => kms.identity.wallet)).size;
-    hold('I2', nodes >= replicas, () => `${boot.name} counted ${replicas} replicas of ${known.place}, and ${nodes} hold it`);
-    acknowledged.push({ known, replicas, holders: holders.filter(({ isAlive }) => isAlive) });
+    terms.counted(known, told, new Set(holders.map(({ kms }) => kms.identity.wallet)).size, boot);
+    if (told['superseded_by'] === undefined)
+      acknowledged.push({ known, replicas: Number(told['replicas']), holders: holders.filter(({ isAlive }) => isAlive) });
   }
 
-  /** What a request may delete is no eviction. One that was given up may do it later. */
-  function noteDelete(boot: Boot, { appId }: App, { kind, key }: Operation, by: 1 | -1): void {
-    if (kind !== 'delete' && kind !== 'batch') return;
-    const { deletes } = ledger.shelf(boot);
-    const place = placeOf(appId, kind === 'batch' ? BATCHED_KEY : key);
-    const count = (deletes.get(place) ?? 0) + by;
-    if (count > 0) deletes.set(place, count);
-    else deletes.delete(place);
+  /** What a request may delete is no eviction, and what may evict. One that was given up may do it later. */
+  function noteLeave(boot: Boot, { appId }: App, { kind, key, whenFull }: Operation, by: 1 | -1): void {
+    const { deletes, evictors } = ledger.shelf(boot);
+    if (kind === 'delete' || kind === 'batch') addTo(deletes, placeOf(appId, kind === 'batch' ? BATCHED_KEY : key), by);
+    if ((kind === 'put' || kind === 'batch') && whenFull === 'evict') addTo(evictors, appId, by);
+  }
+
+  function addTo<Name>(counts: Map<Name, number>, name: Name, by: 1 | -1): void {
+    const count = (counts.get(name) ?? 0) + by;
+    if (count > 0) counts.set(name, count);
+    else counts.delete(name);
   }
 
   return {
@@ -129,16 +113,17 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     began(boot, app, operation) {
       const place = placeOf(app.appId, operation.key);
       const isAmongOthers = changeUnderWay(boot, app, 1) > 1;
-      noteDelete(boot, app, operation, 1);
+      noteLeave(boot, app, operation, 1);
       ledger.shelf(boot).requests += 1;
       const condition = operation.ifVersion ? (app.versions.get(operation.key) ?? null) : undefined;
-      const before = { floor: reads.floor(boot, place), held: ledger.shelf(boot).held.get(place), condition };
-      return { boot, app, operation, atMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), isAmongOthers, ...before };
+      const asked = { condition, cursor: operation.kind === 'list' && operation.id % 3 === 0 ? app.page.cursor : undefined };
+      const before = { floor: reads.floor(boot, place), held: ledger.shelf(boot).held.get(place), members: membersOf(boot) };
+      return { boot, app, operation, atMs: world.timeline.nowMs(), nodeMs: boot.nowMs(), isAmongOthers, ...asked, ...before };
     },
     judge(began, { status, body }) {
       const { boot, app, operation, atMs, isAmongOthers } = began;
       changeUnderWay(boot, app, -1);
-      if (status !== 504) noteDelete(boot, app, operation, -1);
+      if (status !== 504) noteLeave(boot, app, operation, -1);
       const isDone = status === 200 || status === 202;
       hold(
         'I0',

@@ -87,6 +87,7 @@ function judgeNode(world: World, { apps, answers }: Apps, boot: Boot): void {
   const { store, vault, bodiesInFlight } = boot.kms;
   judgeDigest(boot);
   judgeBounds(world, boot);
+  world.trails.judgeWritten(boot, (version) => world.ledger.known(version) !== undefined);
   for (const known of world.ledger.shelf(boot).held.values()) {
     const at = known.place.indexOf('/');
     const [appId, key] = [BigInt(known.place.slice(0, at)) as AppId, known.place.slice(at + 1)];
@@ -95,6 +96,9 @@ function judgeNode(world: World, { apps, answers }: Apps, boot: Boot): void {
     hold('I1', found?.version === known.version, () => `${boot.name} cannot read ${known.place}`);
     answers.judgeText(known.version, Buffer.from(found?.value ?? utf8('')).toString());
   }
+  for (const { id, state } of world.chain.confirmed().epochs)
+    if (state === STATES.retired || state === STATES.lost)
+      hold('I23', !vault.holds(Number(id) as Epoch), () => `${boot.name} still holds the secret of epoch ${id}, which is over`);
   for (const { appId } of apps)
     for (const { id } of world.chain.confirmed().epochs) {
       const key = vault.appKey({ appId: appId as AppId, epoch: Number(id) as Epoch, path: 'end', context: '', lengthBytes: 32 });

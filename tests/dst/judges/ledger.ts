@@ -33,6 +33,8 @@ export interface Shelf {
   readonly lastGone: Map<string, Known>;
   /** Requests of apps that are under way here and may delete, by place; one that was given up may do so for ever. */
   readonly deletes: Map<string, number>;
+  /** Those that may evict, by app. */
+  readonly evictors: Map<bigint, number>;
   /** Requests of apps, evictions and collections, counted here. */
   requests: number;
   evictions: number;
@@ -76,7 +78,7 @@ export function createLedger(world: World): Ledger {
     const counts = { requests: 0, evictions: 0, collections: 0, deletedOrEvicted: 0, seenAtMs: world.timeline.nowMs() };
     const fresh: Shelf = {
       ...{ incarnation: boot.kms.store.incarnation(), held: new Map(), standing: new Set(), deadSinceMs: new Map() },
-      ...{ usedBytes: new Map(), gone: new Set(), lastGone: new Map(), changedAtMs: new Map(), deletes: new Map() },
+      ...{ usedBytes: new Map(), gone: new Set(), lastGone: new Map(), changedAtMs: new Map(), deletes: new Map(), evictors: new Map() },
       ...{ ...counts, lastOwn: undefined, hasForgotten: false },
     };
     shelves.set(boot, fresh);

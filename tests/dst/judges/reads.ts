@@ -34,11 +34,14 @@ export const BATCHED_KEY = 'batched';
 export function createReads(world: World, apps: readonly App[]): Reads {
   const { ledger } = world;
   const floors = new Map<Boot, Map<string, Floor>>();
-  const hidden = new Map<Boot, Set<string>>();
+  /** Since when each version was seen to be over. */
+  const hidden = new Map<Boot, Map<string, number>>();
+  /** What each cursor goes on from: where and when it was asked for, and the last key before it. */
+  const pages = new Map<string, { readonly boot: Boot; readonly atMs: number; readonly last: string }>();
   const values = new Map<string, string>();
 
   const floorsOf = (boot: Boot) => floors.get(boot) ?? (floors.set(boot, new Map()).get(boot) as Map<string, Floor>);
-  const hiddenOf = (boot: Boot) => hidden.get(boot) ?? (hidden.set(boot, new Set()).get(boot) as Set<string>);
+  const hiddenOf = (boot: Boot) => hidden.get(boot) ?? (hidden.set(boot, new Map()).get(boot) as Map<string, number>);
 
   function raise(boot: Boot, known: Known, by: Floor['by']): void {
     const before = floorsOf(boot).get(known.place);
@@ -66,6 +69,9 @@ export function createReads(world: World, apps: readonly App[]): Reads {
     return expiresAtMs !== 0 && expiresAtMs <= Math.min(nodeMs, boot.nowMs());
   }
 
+  /** Before it was asked: what was found over since may be in an answer that is under way. */
+  const wasHidden = ({ boot, atMs }: Began, version: string) => (hiddenOf(boot).get(version) ?? Infinity) < atMs;
+
   /** A value that was read: the right app's, the one of that version, not over, and no older than what was shown before. */
   function judgeValue(began: Began, key: string, told: Fields): void {
     const { boot, app, nodeMs } = began;
@@ -78,11 +84,14 @@ export function createReads(world: World, apps: readonly App[]): Reads {
     hold('I18', known?.place === placeOf(app.appId, key), () => `${boot.name} gave ${key} a version that is ${known?.place}`);
     judgeText(version, text);
     if (!known) return;
-    const isOver = known.expiresAtMs !== 0 && (isExpired(known, began) || hiddenOf(boot).has(version));
+    const isOver = known.expiresAtMs !== 0 && (isExpired(known, began) || wasHidden(began, version));
     hold('I7', !isOver, () => `${boot.name} gave ${key}, which ended ${nodeMs - known.expiresAtMs} ms before`);
     const floor = standing(began);
     const isOld = floor !== undefined && isLater(floor.known, known);
     if (floor) hold(idOf(floor), !isOld, () => `${boot.name} gave ${key} ${version} after ${floor.known.kind} ${floor.known.version}`);
+    const [time, end] = [told['updated_at_ms'], told['expires_at_ms'] ?? 0];
+    const isTold = time === known.ms && end === known.expiresAtMs;
+    hold('I27', isTold, () => `${boot.name} gave ${key} as of ${String(time)} until ${String(end)}: ${known.ms}, ${known.expiresAtMs}`);
     raise(boot, known, 'read');
   }
 
@@ -106,12 +115,13 @@ export function createReads(world: World, apps: readonly App[]): Reads {
     const place = placeOf(app.appId, key);
     const { held: all, lastGone } = ledger.shelf(boot);
     const held = all.get(place);
-    if (held && held.expiresAtMs !== 0 && held.expiresAtMs <= boot.nowMs()) hiddenOf(boot).add(held.version);
+    const isOver = held !== undefined && held.expiresAtMs !== 0 && held.expiresAtMs <= boot.nowMs();
+    if (isOver && !hiddenOf(boot).has(held.version)) hiddenOf(boot).set(held.version, world.timeline.nowMs());
     hold(floor ? idOf(floor) : 'I4', wasEmpty(began, held), () => `${boot.name} found nothing under ${key} and holds ${held?.version}`);
     if (!floor || floor.known.kind === 'tombstone') return;
     const after = held ?? lastGone.get(place);
-    const isOver = after === floor.known && isHidden(after, began);
-    const isGone = after !== undefined && (isOver || isLater(after, floor.known));
+    const hasEnded = after === floor.known && isHidden(after, began);
+    const isGone = after !== undefined && (hasEnded || isLater(after, floor.known));
     hold(idOf(floor), isGone, () => `${boot.name} found nothing under ${key} after ${floor.known.version}`);
   }
 
@@ -129,9 +139,31 @@ export function createReads(world: World, apps: readonly App[]): Reads {
       const { held, changedAtMs } = ledger.shelf(boot);
       const place = placeOf(app.appId, key);
       const known = held.get(place);
-      const isAlive = known?.kind === 'value' && !hiddenOf(boot).has(known.version) && !isExpired(known, began);
+      const isAlive = known?.kind === 'value' && !wasHidden(began, known.version) && !isExpired(known, began);
       const isThere = isAlive || (changedAtMs.get(place) ?? 0) >= atMs;
       hold('I7', isThere, () => `${boot.name} listed ${key}, which is not there`);
+    }
+    judgeWhole(began, found, told['cursor'] as string | null);
+  }
+
+  /** In order, and all that was there all the while, between what the page before ended with and what this one does. */
+  function judgeWhole(began: Began, found: readonly string[], next: string | null): void {
+    const { boot, app, operation, cursor, atMs } = began;
+    const before = cursor === undefined ? undefined : pages.get(cursor);
+    const last = found.at(-1);
+    if (next !== null && last !== undefined) pages.set(next, { boot, atMs, last });
+    const isInOrder = found.every((key, at) => key > (found[at - 1] ?? before?.last ?? ''));
+    hold('I18', isInOrder, () => `${boot.name} listed ${found.join()} after ${before?.last}`);
+    // Another node may have gone on from another key than it showed last.
+    if ((cursor !== undefined && before?.boot !== boot) || (next !== null && last === undefined)) return;
+    const { held, changedAtMs } = ledger.shelf(boot);
+    const prefix = operation.id % 3 === 0 ? 'k' : '';
+    for (const [place, known] of held) {
+      const key = place.slice(place.indexOf('/') + 1);
+      if (place !== placeOf(app.appId, key) || !key.startsWith(prefix) || key <= (before?.last ?? '')) continue;
+      if ((next !== null && key > (last as string)) || isHidden(known, began)) continue;
+      const isOld = (changedAtMs.get(place) ?? 0) >= (before?.atMs ?? atMs);
+      hold('I18', isOld || found.includes(key), () => `${boot.name} left ${key} out of ${found.join()}`);
     }
   }
 

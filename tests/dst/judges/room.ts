@@ -77,6 +77,7 @@ export function createRoom(world: World, holders: Holders): Room {
         continue;
       }
       shelf.evictions += 1;
+      hold('I9', shelf.evictors.has(record.appId), () => `${boot.name} evicted ${place}, and no request of its app allows it`);
       const before = shelf.held.get(place);
       const isAlive = before?.kind === 'value' && !shelf.deadSinceMs.has(before.version);
       hold('I9', isAlive, () => `${boot.name} deleted ${place}, which nobody asked for, and which was not there`);

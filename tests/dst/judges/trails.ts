@@ -7,7 +7,9 @@ import type { Boot } from '../world/node.ts';
 export interface Trails {
   recorded(boot: Boot, record: AuditRecord): void;
   /** What a node has told an app that it did: `name` is the version that it wrote, or the serial number that it gave. */
-  judgeAnswer(boot: Boot, kind: AuditKind, name: string): void;
+  judgeAnswer(boot: Boot, kind: AuditKind, name: string, times?: number): void;
+  /** Every version that its trail tells of is one that a node held. */
+  judgeWritten(boot: Boot, isKnown: (version: string) => boolean): void;
   /** A secret that a node has from another: that one's trail says so. */
   judgeHandover(boot: Boot, installed: EventFields['secret.installed']): void;
 }
@@ -20,7 +22,8 @@ export function createTrails(): Trails {
   const given = new Set<string>();
 
   function nameOf(record: AuditRecord): string | undefined {
-    if (record.kind === 'value_written' || record.kind === 'value_deleted') return `${record.kind} ${record.version}`;
+    if (record.kind === 'value_written' || record.kind === 'value_deleted' || record.kind === 'value_evicted')
+      return `${record.kind} ${record.version}`;
     return record.kind === 'certificate_issued' ? `${record.kind} ${record.serial}` : undefined;
   }
 
@@ -36,9 +39,16 @@ export function createTrails(): Trails {
       const mine = done.get(boot) ?? new Map<string, number>();
       done.set(boot, mine.set(name, (mine.get(name) ?? 0) + 1));
     },
-    judgeAnswer(boot, kind, name) {
+    judgeAnswer(boot, kind, name, times = 1) {
       const count = done.get(boot)?.get(`${kind} ${name}`) ?? 0;
-      hold('I20', count === 1, () => `the trail of ${boot.name} has ${count} records of ${kind} ${name}`);
+      hold('I20', count === times, () => `the trail of ${boot.name} has ${count} records of ${kind} ${name}`);
+    },
+    judgeWritten(boot, isKnown) {
+      for (const name of done.get(boot)?.keys() ?? []) {
+        const [kind = '', version = ''] = name.split(' ');
+        const isThere = !kind.startsWith('value_') || isKnown(version);
+        hold('I20', isThere, () => `the trail of ${boot.name} has ${name}, which no node ever held`);
+      }
     },
     judgeHandover(boot, { source, peer, epoch, hash }) {
       const isTold = source !== 'handover' || given.has(`${peer} ${boot.kms.identity.wallet} ${epoch} ${hash}`);

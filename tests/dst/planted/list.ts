@@ -10,6 +10,7 @@ import { ORDER_BUGS } from './order.ts';
 import { PUSHING_BUGS } from './pushing.ts';
 import { READ_BUGS } from './reads.ts';
 import { ROOM_BUGS } from './room.ts';
+import { TELLING_BUGS } from './telling.ts';
 import { TRAIL_BUGS } from './trails.ts';
 import type { Patch } from '../bundle.ts';
 import type { PlantedBug } from './bug.ts';
@@ -23,6 +24,7 @@ export const MODES: readonly Mode[] = ['on', 'off'];
 export const PLANTED: readonly PlantedBug[] = [
   ...ORDER_BUGS,
   ...READ_BUGS,
+  ...TELLING_BUGS,
   ...ROOM_BUGS,
   ...PUSHING_BUGS,
   ...COMPARING_BUGS,
