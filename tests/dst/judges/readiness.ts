@@ -42,6 +42,8 @@ interface Held {
 
 /** From a block until a node has read it: the end of a tick that began before, the pause to the next one, its answers. */
 const SEEN_WITHIN_MS = limits.DATA_TICK_MS_MAX + CLUSTER_PROFILE.tickMs + 500;
+/** Until replication counts by it: that is at the beginning of a tick, and the one before waits for a secret that it fetches, and for its peers. */
+const COUNTED_WITHIN_MS = SEEN_WITHIN_MS + limits.FETCH_SECRET_MS_MAX + limits.PEER_MS_MAX;
 /** What cannot be read, or whose clock is set, serves on what it read last; by so much clocks are set while that is judged. */
 const UNSEEN_MS_MAX = CLUSTER_PROFILE.headAgeMaxMs + CLUSTER_PROFILE.tickMs + 8_000;
 /** Who was a member all the while from so long before a node began is one in its eyes. */
@@ -131,10 +133,10 @@ export function createReadiness(world: World): Readiness {
       else if (!since.has(wallet)) since.set(wallet, timeline.nowMs());
   }
 
-  function outMs(boot: Boot, sinceMs: number | undefined, atMs: number): number {
+  function outMs(boot: Boot, sinceMs: number | undefined, atMs: number, withinMs = SEEN_WITHIN_MS): number {
     if (sinceMs === undefined) return 0;
-    const isTroubled = (troubledAtMs.get(boot.slot) ?? -Infinity) >= sinceMs - SEEN_WITHIN_MS;
-    return Math.max(0, atMs - sinceMs - (isTroubled ? UNSEEN_MS_MAX : SEEN_WITHIN_MS));
+    const isTroubled = (troubledAtMs.get(boot.slot) ?? -Infinity) >= sinceMs - withinMs;
+    return Math.max(0, atMs - sinceMs - (isTroubled ? UNSEEN_MS_MAX : withinMs));
   }
 
   const knownOutMs = (boot: Boot, wallet: Wallet, atMs: number): number => outMs(boot, outSinceMs.get(wallet), atMs);
@@ -236,6 +238,6 @@ export function createReadiness(world: World): Readiness {
       judgeData(boot);
     },
     knownOutMs,
-    countedOutMs: (boot, wallet) => outMs(boot, confirmedOutSinceMs.get(wallet), timeline.nowMs()),
+    countedOutMs: (boot, wallet) => outMs(boot, confirmedOutSinceMs.get(wallet), timeline.nowMs(), COUNTED_WITHIN_MS),
   };
 }
