@@ -7,6 +7,7 @@ import { startOdyn } from './odyn.ts';
 import { runBinary } from './kinds/binary.ts';
 import { runInProcess } from './kinds/in-process.ts';
 import { runWorker } from './kinds/worker.ts';
+import { ownPort } from './ports.ts';
 import type { NetworkProfile } from '../../core/networks.ts';
 import type { SpawnedBinary } from './kinds/binary.ts';
 import type { Odyn } from './odyn.ts';
@@ -76,7 +77,6 @@ export interface RunOptions {
   readonly profile: ProfileJson;
   readonly rpcUrl: string;
   readonly odynUrl: string;
-  /** 0 takes a free one. */
   readonly port: number;
   readonly inspect: boolean;
   readonly env: Readonly<Record<string, string>>;
@@ -86,7 +86,6 @@ export interface RunOptions {
 }
 
 export interface RunningNode {
-  readonly port: number;
   readonly inspectorUrl?: () => Promise<URL>;
   readonly binary?: SpawnedBinary;
   stop(): Promise<void>;
@@ -120,7 +119,7 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
   const lines: string[] = [];
   let odyn = await startOdyn();
   let running: RunningNode | undefined;
-  let port = 0;
+  const port = await ownPort();
 
   function heard(line: string): void {
     lines.push(line);
@@ -130,7 +129,6 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
 
   async function start(): Promise<void> {
     running = await runners[kind]({ name, profile, rpcUrl, odynUrl: odyn.url, port, inspect, env, heard, onStarted, onSpawn });
-    port = running.port;
   }
 
   async function stop(): Promise<void> {
@@ -143,9 +141,7 @@ export async function startNode(options: NodeOptions): Promise<SimulatedNode> {
   return {
     name,
     kind,
-    get url() {
-      return `http://127.0.0.1:${port}`;
-    },
+    url: `http://127.0.0.1:${port}`,
     get odyn() {
       return odyn;
     },

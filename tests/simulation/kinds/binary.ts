@@ -76,5 +76,6 @@ export async function runBinary({ profile, rpcUrl, odynUrl, port, heard, onSpawn
   const path = await builtBinary({ release: false, profile });
   const settings = { NOVA_KMS_LISTEN: `127.0.0.1:${port}`, NOVA_KMS_ODYN_URL: odynUrl, NOVA_KMS_RPC_URL: rpcUrl };
   const binary = spawnBinary(path, { env: { ...env, ...settings }, heard, onSpawn });
-  return { port: await binary.port, binary, stop: () => binary.end() };
+  await binary.port;
+  return { binary, stop: () => binary.end() };
 }

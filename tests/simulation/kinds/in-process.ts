@@ -27,7 +27,6 @@ export async function runInProcess({ name, profile, rpcUrl, odynUrl, port, heard
   const server = await startServer({ answer: node.fetch, listen, clock: systemClock, log });
   void runTicks({ node, tickMs: config.profile.tickMs, clock: systemClock, log, signal: ending.signal });
   return {
-    port: server.address.port,
     async stop() {
       ending.abort();
       await server.stop(STOP_MS_MAX);

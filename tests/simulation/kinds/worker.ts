@@ -63,7 +63,6 @@ export async function runWorker(options: RunOptions): Promise<RunningNode> {
 
   schedule();
   return {
-    port: Number((await worker.unsafeGetDirectURL()).port),
     inspectorUrl: async () => new URL(`/core:user:${name}`, await worker.getInspectorURL()),
     async stop() {
       isStopped = true;
