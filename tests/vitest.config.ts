@@ -10,8 +10,9 @@ const common = {
   root: new URL('..', import.meta.url).pathname,
   setupFiles: ['tests/secrecy/tap.ts', 'tests/esbuild.ts'],
   pool: 'forks' as const,
-  testTimeout: 60_000,
-  hookTimeout: 120_000,
+  // Longer than what a test waits for, which says what that was when it does not come.
+  testTimeout: 120_000,
+  hookTimeout: 240_000,
 };
 
 export default defineConfig({

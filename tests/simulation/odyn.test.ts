@@ -415,7 +415,7 @@ it('closes with hung requests, delayed answers, endless bodies and silent connec
   await once(silent, 'connect');
   const open = ['/hang', '/delay'].map((path) => get(path).catch(() => 'closed'));
   const endless = (await get('/endless')).text().catch(() => 'closed');
-  await expect.poll(() => Object.keys(odyn.calls).length).toBe(3);
+  await expect.poll(() => Object.keys(odyn.calls).length, { timeout: 10_000 }).toBe(3);
   const silentClosed = once(silent, 'close');
   await odyn.close();
   await silentClosed;

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
 import { endProcess, runKept, startKeeper } from './processes.ts';
 
-const waitMs = { timeout: 10_000, interval: 20 };
+/** A run loads its program and starts a chain before it says so. */
+const waitMs = { timeout: 40_000, interval: 20 };
 let directory: string;
 let pidFile: string;
 const started: ProcessIdentity[] = [];
