@@ -52,6 +52,18 @@ export async function agreedKey(world: World, members: readonly Member[] = world
   return String(keys[0]);
 }
 
+/** By its bundle, which names the active epoch first; none of a node that does not serve. */
+async function epochServedBy({ node }: Member): Promise<number | undefined> {
+  const answer = await fetch(`${node.url}/ca`, { headers: { accept: 'application/json' } });
+  const { bundle } = (await answer.json()) as { bundle?: readonly { readonly epoch: number }[] };
+  return bundle?.[0]?.epoch;
+}
+
+/** A node follows a rotation at its own tick, and goes on serving the epoch before until then. */
+export async function untilEpoch(members: readonly Member[], epoch: number): Promise<void> {
+  for (const member of members) await until(`${member.name} to serve epoch ${epoch}`, async () => (await epochServedBy(member)) === epoch);
+}
+
 export interface ChainEpoch {
   readonly id: bigint;
   readonly state: number;

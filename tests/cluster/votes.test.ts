@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NODE_KINDS } from '../simulation/node.ts';
 import { answerSigner, signedRequest } from '../simulation/signed-client.ts';
 import { createWorld, until, untilServing } from '../simulation/world.ts';
-import { agreedKey, chainEpochs } from './observe.ts';
+import { agreedKey, chainEpochs, untilEpoch } from './observe.ts';
 import type { Address, Hex } from 'viem';
 import type { AnvilAccount } from '../simulation/anvil.ts';
 import type { Member, World } from '../simulation/world.ts';
@@ -174,7 +174,7 @@ describe('a majority of nodes, without the owner', () => {
       const [, next] = await chainEpochs(world);
       return next !== undefined && !/^0x0+$/.test(next.secretHash);
     });
-    await untilServing(world.members);
+    await untilEpoch(world.members, 1);
     expect(await agreedKey(world)).toBe(key);
   });
 });
