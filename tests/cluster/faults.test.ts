@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../simulation/platform-client.ts';
 import { createWorld, readiness, until, untilServing } from '../simulation/world.ts';
-import { agreedKey, createEar } from './observe.ts';
+import { agreedKey, createEar, untilAgreedKey } from './observe.ts';
 import type { Intention } from '../simulation/host.ts';
 import type { Fault } from '../simulation/odyn/faults.ts';
 import type { App, Member, World } from '../simulation/world.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   world = await createWorld({ nodes: 3, hosts: true, chainHost: true, onLog: ear.onLog, profile: { headAgeMaxMs: 5_000 } });
   await world.contracts.openGenesis();
   await untilServing(world.members);
-  key = await agreedKey(world);
+  key = await untilAgreedKey(world);
 });
 
 afterAll(async () => {
@@ -107,7 +107,7 @@ describe('X-9 a chain endpoint that', () => {
   it.each(intentions)('%s lets nodes serve until the deadline, then names it, then they recover', async (_what, intention) => {
     const [member] = world.members as [Member];
     const [app] = world.apps as [App];
-    await agreedKey(world, [member]);
+    await untilAgreedKey(world, [member]);
     world.chainHost?.intend(intention());
     expect((await call(app, member.keys(), '/kms/derive', { path: 'agreement' })).status).toBe(200);
     await until('the reason', async () => (await readiness(member)).reason === 'chain_stale', 40_000);
@@ -116,7 +116,7 @@ describe('X-9 a chain endpoint that', () => {
     expect([refused.status, JSON.parse(refused.wire)]).toMatchObject([503, { reason: 'chain_stale' }]);
     world.chainHost?.intend(undefined);
     await untilServing(world.members, 60_000);
-    expect(await agreedKey(world)).toBe(key);
+    expect(await untilAgreedKey(world)).toBe(key);
     expect(hits).toBe(0);
   });
 });

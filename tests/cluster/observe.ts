@@ -36,10 +36,13 @@ export function createEar(): Ear {
   };
 }
 
+/** A node refused a key, whatever the reason. */
+class NotGiven extends Error {}
+
 /** The key of one path from one node, as hex. */
 export async function keyFrom(app: App, member: Member, path = 'agreement'): Promise<string> {
   const { status, body, wire } = await call(app, member.keys(), '/kms/derive', { path });
-  if (!body) throw new Error(`${member.name} refused with ${status}: ${wire}`);
+  if (!body) throw new NotGiven(`${member.name} refused with ${status}: ${wire}`);
   return Buffer.from(String(body['key']), 'base64').toString('hex');
 }
 
@@ -50,6 +53,19 @@ export async function agreedKey(world: World, members: readonly Member[] = world
   const keys = await Promise.all(members.map((member) => keyFrom(app, member)));
   if (new Set(keys).size !== 1) throw new Error(`the nodes disagree: ${keys.join(' ')}`);
   return String(keys[0]);
+}
+
+/** The same once they serve all at a time: who was ready a moment ago may find its head too old, where a head may age by seconds only. */
+export async function untilAgreedKey(world: World, members: readonly Member[] = world.members): Promise<string> {
+  let last = '';
+  const asked = () =>
+    agreedKey(world, members).catch((error: unknown) => {
+      if (!(error instanceof NotGiven)) throw error;
+      return void (last = error.message);
+    });
+  return await until('one key from all', asked).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${last}`, { cause: error });
+  });
 }
 
 /** By its bundle, which names the active epoch first; none of a node that does not serve. */
