@@ -7,11 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../simulation/platform-client.ts';
 import { createWorld, readiness, until, untilDataReady, untilServing } from '../simulation/world.ts';
-import { createEar } from './observe.ts';
 import { contentsOf, differencesOf, metricsOf, sumOf, untilEqual } from './data-watch.ts';
 import { createWires } from './data-wires.ts';
 import { createWriters } from './data-writers.ts';
-import type { Ear } from './observe.ts';
 import type { Exchange } from '../simulation/host.ts';
 import type { NodeKind } from '../simulation/node.ts';
 import type { App, Member, World } from '../simulation/world.ts';
@@ -47,7 +45,6 @@ const isData = ({ headers, body }: Exchange) => 'x-kms-session' in headers && (b
 
 interface Life {
   readonly kind: NodeKind;
-  readonly ear: Ear;
   readonly world: World;
   readonly wires: Wires;
   readonly writers: Writers;
@@ -87,8 +84,7 @@ export function livesThrough(kind: NodeKind, seed: number): void {
 }
 
 async function begin(kind: NodeKind, seed: number): Promise<Life> {
-  const ear = createEar();
-  const world = await createWorld({ nodes: 3, kinds: [kind, kind, kind], apps: 2, hosts: true, onLog: ear.onLog });
+  const world = await createWorld({ nodes: 3, kinds: [kind, kind, kind], apps: 2, hosts: true });
   const [first, second, third] = world.members as [Member, Member, Member];
   const [app] = world.apps as [App];
   const wires = createWires(world);
@@ -100,7 +96,7 @@ async function begin(kind: NodeKind, seed: number): Promise<Life> {
     const member = world.members[index % 3] as Member;
     expect(await writers.write(app, member, `stable/${index}`, { minReplicas: 3 })).toMatchObject({ replicas: 3, isReplicated: true });
   }
-  return { kind, ear, world, wires, writers, app, first, second, third, figures: {} };
+  return { kind, world, wires, writers, app, first, second, third, figures: {} };
 }
 
 function sumsOf({ writers, wires }: Life): Record<string, number> {
@@ -164,7 +160,7 @@ function watchReads({ app }: Life, member: Member): { readonly counts: Readonly<
 const SEEN = { missed: 0, seen: expect.toSatisfy((count: number) => count > 0) };
 
 async function killAndReplace(life: Life): Promise<void> {
-  const { kind, ear, world, wires, writers, app, first, second, third, figures } = life;
+  const { kind, world, wires, writers, app, first, second, third, figures } = life;
   writers.resume();
   await sleep(WRITING_MS);
   wires.cut(first);
@@ -176,9 +172,7 @@ async function killAndReplace(life: Life): Promise<void> {
   await deleteStable(life, 0, second);
   await replaced;
   wires.heal();
-  await until('the new wallet to be unknown', async () =>
-    ear.lines.some((line) => line.node === first.name && line.reason === 'not_registered'),
-  );
+  await until('the new wallet to be unknown', async () => (await readiness(first)).reason === 'not_registered');
   const registeredAtMs = Date.now();
   await world.register(first);
   const reads = watchReads(life, first);

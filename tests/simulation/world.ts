@@ -78,6 +78,7 @@ export interface World {
   readonly apps: readonly App[];
   /** Starts an enclave with its node; `register` binds it on chain. */
   addNode(name: string, kind?: NodeKind): Promise<Member>;
+  /** With the code that it runs when this is called. */
   register(member: Member): Promise<void>;
   addApp(name: string): Promise<App>;
   /** Removed before anything is stopped, however this process ends. */
@@ -159,8 +160,9 @@ async function buildWorld(options: WorldOptions, keeper: Keeper, stop: () => Pro
 
   async function register(member: Member): Promise<void> {
     const { odyn } = member.node;
+    const { pcrs } = odyn.module;
     await contracts.fund(odyn.wallet, '1');
-    member.instanceId = await contracts.registerInstance(contracts.kmsAppId, contracts.versionId, member.url, odyn, odyn.module.pcrs);
+    member.instanceId = await contracts.registerInstance(contracts.kmsAppId, contracts.versionId, member.url, odyn, pcrs);
   }
 
   async function addApp(name: string): Promise<App> {
