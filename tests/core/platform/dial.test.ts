@@ -15,7 +15,7 @@ import type { DialOptions, Resolve } from '../../../core/platform/dial.ts';
 const NAME = 'node-2.nova.example';
 /** Nobody is meant to be reached there: the call is given up in the moment in which it is dialled. */
 const PUBLIC = '2606:4700::1111';
-const limits = { timeoutMs: 2_000, bodyBytesMax: 1_000 };
+const limits = { timeoutMs: 20_000, bodyBytesMax: 1_000 };
 
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 let hits = 0;
