@@ -80,7 +80,12 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
   });
 
   it('S-M1 an operator sees which secrets it holds and how it gets on with its peers', async () => {
-    const { body } = await ask(member, '/operator/status');
+    // It knows of each at its own next tick; until then, or over its rate, it is asked again.
+    const body = await until('its peers to have told it that they have their data', async () => {
+      const { status, body: told } = await ask(member, '/operator/status');
+      const isReady = ({ replication }: { replication: { data_ready: boolean } | null }) => replication?.data_ready === true;
+      return status === 200 && (told['peers'] as { replication: { data_ready: boolean } | null }[]).every(isReady) && told;
+    });
     expect(body['gate']).toEqual({ serving: true });
     expect(body['epochs']).toMatchObject([{ epoch: 0, state: 'active', held: true, candidates: [] }]);
     const peers = body['peers'] as Body[];

@@ -48,7 +48,9 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
 
   it('takes what a client of the platform puts, and gives it back under an escaped key', async () => {
     const done = await put('a b/é+', 'hello', { ttl_ms: 0 });
-    expect([done.status, done.body]).toMatchObject([200, { app_id: Number(app.appId), key: key('a b/é+'), replicas: 2 }]);
+    expect([done.status, done.body]).toMatchObject([200, { app_id: Number(app.appId), key: key('a b/é+') }]);
+    // Two are waited for; a third may have it by then.
+    expect(done.body?.['replicas']).toBeGreaterThanOrEqual(2);
     const found = await get(`/${encodeURIComponent(key('a b/é+'))}`);
     expect(found.body).toMatchObject({ key: key('a b/é+'), value: 'aGVsbG8=', version: done.body?.['version'] });
     expect((await get(`?prefix=${encodeURIComponent(`${kind}/`)}`)).body).toMatchObject({ keys: [key('a b/é+')], count: 1, cursor: null });
@@ -281,7 +283,8 @@ describe('all kinds alike:', () => {
     for (const { name, keys } of world.members) {
       const refusal = async () => {
         const answer = await call(other, keys(), PATH, { key: `full/by-${name}`, value, min_replicas: 1 }, 'PUT');
-        return answer.status !== 200 && ({ ...JSON.parse(answer.wire), status: answer.status } as Record<string, unknown>);
+        // One that has not all of it yet takes the value; asked again and again, it comes to the rate of an app.
+        return ![200, 429].includes(answer.status) && ({ ...JSON.parse(answer.wire), status: answer.status } as Record<string, unknown>);
       };
       const { message, request_id: requestId, ...facts } = await until(`${name} to be full`, refusal);
       expect(message).toContain('quota');
