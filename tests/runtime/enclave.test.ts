@@ -200,7 +200,8 @@ describe('few files', () => {
 describe('the end', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('by %s is in order, with exit code 0', async (signal) => {
     const binary = start({ env: { ...base, NOVA_KMS_ODYN_URL: odyn.url } });
-    await binary.port;
+    // What it says of its first tick would stand in between.
+    await until('it to wait for its chain', async () => binary.lines.some((line) => line.includes('"event":"node.waiting"')));
     binary.signal(signal);
     expect(await binary.ended).toBe(0);
     expect(binary.lines.slice(-2).map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([

@@ -42,7 +42,9 @@ async function openScales(url: URL, workerUrl: string): Promise<Scales> {
       answers.set(sent, resolve);
       socket.send(JSON.stringify({ id: sent, method, params }));
     });
-  const awake = setInterval(() => void fetch(`${workerUrl}/health`).then((answer) => answer.text()), 100);
+  const knock = async () => void (await (await fetch(`${workerUrl}/health`)).text());
+  // The last may still be under way when the worker ends.
+  const awake = setInterval(() => void knock().catch(() => undefined), 100);
   await ask('Runtime.enable');
   await ask('HeapProfiler.enable');
   return {
