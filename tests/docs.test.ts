@@ -558,7 +558,8 @@ describe('the programs of the documents', () => {
     await expect(
       node(['docs/examples/operator.ts', url, 'audit', seen.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))]),
     ).rejects.toThrow('the trail is broken at');
-  });
+    // A dozen programs, one after the other.
+  }, 180_000);
 
   it('have a node sign a vote', async () => {
     const url = world.members[0]?.url ?? '';

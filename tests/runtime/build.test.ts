@@ -57,7 +57,8 @@ describe('two builds', () => {
     expect(first.sha256).toBe(await sha256(here));
     const bytes = await readFile(here);
     for (const path of [ROOT, clone, folder]) expect(bytes.includes(path), path).toBe(false);
-  });
+    // Two builds, each of a hundred megabytes.
+  }, 180_000);
 
   it('of two clusters differ', async () => {
     const text = async (kmsAppId: string) =>

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyAttestation } from '../../core/crypto/nitro/attestation.ts';
 import { faultOf } from '../../core/crypto/nitro/policy.ts';
+import { ATTESTATION_AGE_MAX_MS, ATTESTATION_SKEW_MAX_MS } from '../../core/limits.ts';
 import { parseProfile } from '../../core/networks.ts';
 import { systemRandom } from '../../core/platform/system.ts';
 import { hex, parseHex } from '../../core/wire/bytes.ts';
@@ -65,7 +66,9 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
       ]);
       const nowMs = Date.now();
       const { attestationRoot: root } = parseProfile(world.profile);
-      const attestation = verified(verifyAttestation(new Uint8Array(await response.arrayBuffer()), { root, nowMs, skewMsMax: 5_000 }));
+      const attestation = verified(
+        verifyAttestation(new Uint8Array(await response.arrayBuffer()), { root, nowMs, skewMsMax: ATTESTATION_SKEW_MAX_MS }),
+      );
       const { codeMeasurement } = (await world.contracts.readNova('getVersion', [world.contracts.kmsAppId, world.contracts.versionId])) as {
         codeMeasurement: Hash;
       };
@@ -73,8 +76,8 @@ describe.each(NODE_KINDS)('%s:', (kind) => {
       const publicKey = parseHex(teePubkey) as Uint8Array;
       const expected = {
         nowMs,
-        ageMsMax: 5_000,
-        aheadMsMax: 5_000,
+        ageMsMax: ATTESTATION_AGE_MAX_MS,
+        aheadMsMax: ATTESTATION_SKEW_MAX_MS,
         measurement: codeMeasurement,
         nonce,
         publicKey,
