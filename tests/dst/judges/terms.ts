@@ -31,8 +31,9 @@ export function membersOf({ kms: { view, replication } }: Boot): Members {
   return { onChain, atTick: 1 + replication.report().peers.length };
 }
 
-function wantedOf({ minReplicas = Infinity }: Operation, members: number): number {
-  return minReplicas === 'majority' ? Math.floor(members / 2) + 1 : minReplicas === Infinity ? Math.min(2, members) : minReplicas;
+function wantedOf({ minReplicas }: Operation, members: number): number {
+  if (minReplicas === 'majority') return Math.floor(members / 2) + 1;
+  return minReplicas ?? Math.min(2, members);
 }
 
 export function createTerms(world: World, { isExpired }: Pick<Reads, 'isExpired'>): Terms {
