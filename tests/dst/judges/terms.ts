@@ -59,15 +59,10 @@ export function createTerms(world: World, { isExpired }: Pick<Reads, 'isExpired'
     hold('I27', !isEarly, () => `${boot.name} waited ${waitedMs} ms for ${most} replicas and had ${replicas}`);
   }
 
-  /** By a clock that the node had while it was asked. */
-  function judgeEnd({ boot, operation, atMs, nodeMs }: Began, told: Fields, known: Known): void {
-    const { ttlMs } = operation;
-    const nowMs = boot.nowMs();
-    const elapsedMs = timeline.nowMs() - atMs;
-    const least = Math.min(nodeMs, nowMs) - elapsedMs;
-    const most = Math.max(nodeMs, nowMs) + elapsedMs;
-    const fromMs = known.expiresAtMs - (ttlMs ?? 0);
-    const isRight = ttlMs === undefined ? known.expiresAtMs === 0 : fromMs >= least && fromMs <= most;
+  /** By the node's clock when it was written. */
+  function judgeEnd({ boot, operation: { ttlMs } }: Began, told: Fields, known: Known): void {
+    const nodeMs = known.holders.get(boot)?.nodeMs ?? 0;
+    const isRight = known.expiresAtMs === (ttlMs === undefined ? 0 : nodeMs + ttlMs);
     hold('I7', isRight, () => `${boot.name} has ${known.place} end at ${known.expiresAtMs}, written at ${nodeMs} for ${ttlMs} ms`);
     const end = told['expires_at_ms'] ?? 0;
     hold('I27', end === known.expiresAtMs, () => `${boot.name} told of an end at ${String(end)}: it is at ${known.expiresAtMs}`);
