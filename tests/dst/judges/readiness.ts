@@ -3,18 +3,18 @@ import * as limits from '../../../core/limits.ts';
 import { secretHash } from '../../../core/crypto/kdf.ts';
 import { STATES } from '../../core/fakes.ts';
 import { judgeBounds } from './bounds.ts';
+import { createDepartures } from './departures.ts';
 import { hold } from './invariants.ts';
 import { createKeyJudge } from './keys.ts';
 import { isCovered } from './known.ts';
-import { CLUSTER_PROFILE } from '../world/node.ts';
 import type { EventFields } from '../../../core/events.ts';
 import type { AppId, Epoch, Hash, Wallet } from '../../../core/identity.ts';
+import type { Departures } from './departures.ts';
 import type { Known } from './known.ts';
-import type { Block } from '../world/chain.ts';
 import type { Boot, Slot } from '../world/node.ts';
 import type { World } from '../world/world.ts';
 
-export interface Readiness {
+export interface Readiness extends Pick<Departures, 'knownOutMs' | 'countedOutMs'> {
   began(boot: Boot): void;
   mined(): void;
   /** The last blocks are others now. */
@@ -29,10 +29,6 @@ export interface Readiness {
   activations(epoch: number): number;
   /** How many secrets it has named for an epoch. */
   secrets(epoch: number): number;
-  /** For how long this node must have known that a wallet is out, at that time: no live operator, or no active caller. 0: it need not. */
-  knownOutMs(boot: Boot, wallet: Wallet, atMs: number): number;
-  /** The same by the confirmed block, by which replication goes, and now. */
-  countedOutMs(boot: Boot, wallet: Wallet): number;
 }
 
 interface Held {
@@ -40,60 +36,86 @@ interface Held {
   readonly known: Known;
 }
 
-/** From a block until a node has read it: the end of a tick that began before, the pause to the next one, its answers. */
-const SEEN_WITHIN_MS = limits.DATA_TICK_MS_MAX + CLUSTER_PROFILE.tickMs + 500;
-/** Until replication counts by it: that is at the beginning of a tick, and the one before waits for a secret that it fetches, and for its peers. */
-const COUNTED_WITHIN_MS = SEEN_WITHIN_MS + limits.FETCH_SECRET_MS_MAX + limits.PEER_MS_MAX;
-/** What cannot be read, or whose clock is set, serves on what it read last; by so much clocks are set while that is judged. */
-const UNSEEN_MS_MAX = CLUSTER_PROFILE.headAgeMaxMs + CLUSTER_PROFILE.tickMs + 8_000;
+/** How one boot came to its data, from its beginning or since it forgot its records. */
+interface Course {
+  beganMs: number;
+  incarnation: string | undefined;
+  /** Members that were ready then; others that were not, and had been; and what all of them held. */
+  members: readonly Boot[];
+  others: readonly Boot[];
+  baseline: readonly Held[];
+  /** Since when it has its secrets. */
+  servingSinceMs: number | undefined;
+  isReady: boolean;
+  /** When it last became ready, and what it held then. */
+  become: { readonly atMs: number; readonly held: readonly Held[] } | undefined;
+  /** Peers that this boot has failed to reach. */
+  readonly failed: Set<string>;
+}
+
 /** Who was a member all the while from so long before a node began is one in its eyes. */
 const MEMBER_MS = 15_000;
 const JUDGED_APPS = [9n, 10n];
-
-/** Who is out in that block. */
-function standingAt({ operators, callers }: Block): Map<string, boolean> {
-  const ofApps = [...callers].map(([wallet, { instanceStatus }]) => [wallet, instanceStatus !== 0] as const);
-  return new Map([...operators.map(({ wallet, live }) => [wallet, !live] as const), ...ofApps]);
-}
 
 export function createReadiness(world: World): Readiness {
   const { chain, timeline } = world;
   const hashes = new Map<number, Set<string>>();
   const activations = new Map<number, Set<bigint>>();
-  const outSinceMs = new Map<string, number>();
-  const confirmedOutSinceMs = new Map<string, number>();
-  /** When each was last seen out. */
-  const lastOutMs = new Map<string, number>();
-  /** When each slot's endpoint or clock, and when its clock, was last seen to be wrong. */
-  const troubledAtMs = new Map<Slot, number>();
+  const departures = createDepartures(world);
+  /** When each slot's clock was last seen to be wrong. */
   const skewedAtMs = new Map<Slot, number>();
-  /** When each boot began or forgot its records, since when it has its secrets, and what nodes that had been ready held when it began. */
-  const beganMs = new Map<Boot, number>();
-  const servingSinceMs = new Map<Boot, number>();
-  const baselines = new Map<
-    Boot,
-    { readonly members: readonly Boot[]; readonly others: readonly Boot[]; readonly held: readonly Held[] }
-  >();
-  /** Peers that a boot has failed to reach. */
-  const failed = new Map<Boot, Set<string>>();
-  const incarnations = new Map<Boot, string>();
-  const ready = new Set<Boot>();
-  /** Those that have been ready since they began, or forgot. */
-  const haveBeenReady = new Set<Boot>();
+  const courses = new Map<Boot, Course>();
   const keys = createKeyJudge((epoch) => activations.get(epoch)?.size ?? 0);
 
+  function course(boot: Boot): Course {
+    const known = courses.get(boot);
+    if (known) return known;
+    const fresh: Course = {
+      ...{ beganMs: timeline.nowMs(), incarnation: undefined, members: [], others: [], baseline: [] },
+      ...{ servingSinceMs: undefined, isReady: false, become: undefined, failed: new Set() },
+    };
+    courses.set(boot, fresh);
+    return fresh;
+  }
+
   const isDataReady = ({ kms }: Boot) => kms.admission.gate().kind === 'serving' && kms.replication.gate().kind === 'serving';
+
+  const heldBy = (boots: readonly Boot[]): Held[] =>
+    boots.flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known })));
 
   function lacks(boot: Boot, { by, known }: Held): boolean {
     const mine = world.ledger.shelf(boot).held.get(known.place);
     const gone = world.ledger.collected.get(known.place);
-    const isThere = isCovered(known, mine, gone);
     // What was from its future when it was offered comes when it is offered again: a write, or an end that had come for its holder only.
-    const sinceMs = boot.nowMs() - (timeline.nowMs() - (beganMs.get(boot) ?? 0));
+    const sinceMs = boot.nowMs() - (timeline.nowMs() - course(boot).beganMs);
     const { held, deadSinceMs } = world.ledger.shelf(by);
     const offered = held.get(known.place) ?? known;
     const fromMs = deadSinceMs.has(offered.version) ? Math.max(offered.ms, offered.expiresAtMs) : offered.ms;
-    return !isThere && fromMs <= sinceMs + limits.CLOCK_SKEW_MAX_MS;
+    return !isCovered(known, mine, gone) && fromMs <= sinceMs + limits.CLOCK_SKEW_MAX_MS;
+  }
+
+  /** Whether it knows from that one that it is ready, as it is now. */
+  function hearsReady({ kms }: Boot, by: Boot): boolean {
+    const { incarnation } = world.ledger.shelf(by);
+    return kms.replication
+      .report()
+      .peers.some((peer) => peer.wallet === by.kms.identity.wallet && peer.isReady && peer.incarnation === incarnation);
+  }
+
+  const hasFailed = (boot: Boot, { kms }: Boot): boolean => course(boot).failed.has(kms.identity.wallet);
+
+  /**
+   * Whether a node may have all from one that became ready since it began: nothing is missing here that it held then, and what is missing
+   * of others only nodes have that this one has failed to reach. One that held nothing shows nothing.
+   */
+  function hasAllOfLater(boot: Boot, missing: readonly Held[]): boolean {
+    const isElsewhere = missing.some(({ known }) =>
+      world.ledger.holders.since(known, timeline.nowMs()).some((other) => !hasFailed(boot, other)),
+    );
+    const later = [...courses].flatMap(([by, { become }]) =>
+      become && by !== boot && become.atMs >= course(boot).beganMs && hearsReady(boot, by) ? [become] : [],
+    );
+    return !isElsewhere && later.some(({ held }) => held.length > 0 && !held.some((each) => lacks(boot, each)));
   }
 
   /**
@@ -102,57 +124,37 @@ export function createReadiness(world: World): Readiness {
    * been ready before.
    */
   function judgeData(boot: Boot): void {
-    const startedMs = beganMs.get(boot) ?? 0;
-    if ((skewedAtMs.get(boot.slot) ?? -Infinity) >= startedMs) return;
-    if (timeline.nowMs() - (servingSinceMs.get(boot) ?? 0) > limits.CATCH_UP_MS_MAX) return;
-    const { peers } = boot.kms.replication.report();
-    const sinceMs = startedMs - MEMBER_MS;
+    const { beganMs, servingSinceMs = 0, members, others, baseline } = course(boot);
+    if ((skewedAtMs.get(boot.slot) ?? -Infinity) >= beganMs) return;
+    if (timeline.nowMs() - servingSinceMs > limits.CATCH_UP_MS_MAX) return;
     const isCounted = (by: Boot): boolean => {
-      const isMember = (lastOutMs.get(by.kms.identity.wallet) ?? -Infinity) < sinceMs;
+      const isMember = departures.lastOutMs(by.kms.identity.wallet) < beganMs - MEMBER_MS;
       return by.isAlive && isDataReady(by) && isMember && !world.ledger.shelf(by).hasForgotten;
     };
-    const { members = [], others = [], held: all = [] } = baselines.get(boot) ?? {};
-    const held = all.filter(({ by }) => members.includes(by) && isCounted(by));
+    const held = baseline.filter(({ by }) => members.includes(by) && isCounted(by));
     // Whatever became of it since: one that has lost its Odyn gives its records on.
     const whole = new Set([...members, ...others]);
-    for (const each of all) if (lacks(boot, each)) whole.delete(each.by);
-    hold('I13', !members.some(isCounted) || whole.size > 0, () => `${boot.name} is ready without all records of any ready member`);
+    const missing = baseline.filter((each) => lacks(boot, each));
+    for (const { by } of missing) whole.delete(by);
+    const hasSource = !members.some(isCounted) || whole.size > 0 || hasAllOfLater(boot, missing);
+    hold('I13', hasSource, () => `${boot.name} is ready without all records of any ready member`);
     for (const each of held) {
-      const { incarnation } = world.ledger.shelf(each.by);
-      const { wallet } = each.by.kms.identity;
-      const isReached = peers.some((peer) => peer.wallet === wallet && peer.isReady && peer.incarnation === incarnation);
-      if (!isReached || failed.get(boot)?.has(wallet)) continue;
+      if (!hearsReady(boot, each.by) || hasFailed(boot, each.by)) continue;
       const { place, version } = each.known;
-      hold('I13', whole.has(each.by) || !lacks(boot, each), () => `${boot.name} is ready without ${place} ${version} of ${each.by.name}`);
+      hold('I13', !missing.includes(each), () => `${boot.name} is ready without ${place} ${version} of ${each.by.name}`);
     }
   }
-
-  function note(since: Map<string, number>, block: Block): void {
-    for (const [wallet, isOut] of standingAt(block))
-      if (!isOut) since.delete(wallet);
-      else if (!since.has(wallet)) since.set(wallet, timeline.nowMs());
-  }
-
-  function outMs(boot: Boot, sinceMs: number | undefined, atMs: number, withinMs = SEEN_WITHIN_MS): number {
-    if (sinceMs === undefined) return 0;
-    const isTroubled = (troubledAtMs.get(boot.slot) ?? -Infinity) >= sinceMs - withinMs;
-    return Math.max(0, atMs - sinceMs - (isTroubled ? UNSEEN_MS_MAX : withinMs));
-  }
-
-  const knownOutMs = (boot: Boot, wallet: Wallet, atMs: number): number => outMs(boot, outSinceMs.get(wallet), atMs);
 
   /** A boot, or one that forgot its records: from nothing. */
   function began(boot: Boot): void {
     const running = world.running().filter((other) => other !== boot);
     const members = running.filter(isDataReady);
-    const others = running.filter((other) => haveBeenReady.has(other) && !members.includes(other));
-    const held = [...members, ...others].flatMap((by) => [...world.ledger.shelf(by).held.values()].map((known) => ({ by, known })));
-    baselines.set(boot, { members, others, held });
-    beganMs.set(boot, timeline.nowMs());
-    servingSinceMs.delete(boot);
-    ready.delete(boot);
-    haveBeenReady.delete(boot);
-    incarnations.set(boot, boot.kms.store.incarnation());
+    const others = running.filter((other) => course(other).become && !members.includes(other));
+    Object.assign(course(boot), {
+      ...{ beganMs: timeline.nowMs(), incarnation: boot.kms.store.incarnation() },
+      ...{ members, others, baseline: heldBy([...members, ...others]) },
+      ...{ servingSinceMs: undefined, isReady: false, become: undefined },
+    } satisfies Partial<Course>);
   }
 
   /** A peer that by this node's count has every change of its store, in the incarnation that it is in. */
@@ -191,17 +193,14 @@ export function createReadiness(world: World): Readiness {
       hashes.set(Number(id), (hashes.get(Number(id)) ?? new Set()).add(hash));
       activations.set(Number(id), (activations.get(Number(id)) ?? new Set()).add(activatedAt));
     }
-    note(outSinceMs, chain.head());
-    note(confirmedOutSinceMs, chain.confirmed());
-    for (const wallet of outSinceMs.keys()) lastOutMs.set(wallet, timeline.nowMs());
+    departures.mined();
   }
 
   return {
     began,
     mined,
     reorganised() {
-      // Its end may be in a later block than it was, which nobody has read yet.
-      for (const [wallet, isOut] of standingAt(chain.confirmed())) if (!isOut) outSinceMs.delete(wallet);
+      departures.reorganised();
       mined();
     },
     activations: (epoch) => activations.get(epoch)?.size ?? 0,
@@ -213,31 +212,31 @@ export function createReadiness(world: World): Readiness {
       if (boot) judgeKeys(boot);
     },
     unreached({ boot }, { peer }) {
-      if (boot) failed.set(boot, (failed.get(boot) ?? new Set()).add(peer));
+      if (boot) course(boot).failed.add(peer);
     },
     admitted(boot, peer, receivedAtMs) {
-      const lateMs = knownOutMs(boot, peer, receivedAtMs);
+      const lateMs = departures.knownOutMs(boot, peer, receivedAtMs);
       hold('I17', lateMs === 0, () => `${boot.name} answered ${peer}, ${lateMs} ms after it must have known that it is out`);
     },
     observe(boot) {
-      const { rpc, skewMs } = boot.slot;
-      if (skewMs !== 0) skewedAtMs.set(boot.slot, timeline.nowMs());
-      if (rpc.downs > 0 || rpc.lagBlocks > 0 || skewMs !== 0) troubledAtMs.set(boot.slot, timeline.nowMs());
+      departures.observe(boot);
+      if (boot.slot.skewMs !== 0) skewedAtMs.set(boot.slot, timeline.nowMs());
       const gate = boot.kms.admission.gate();
       if (gate.kind === 'serving') {
         const named = [...(hashes.get(gate.epoch) ?? [])];
         const isRight = named.some((hash) => boot.kms.vault.holdsExactly(gate.epoch, hash as Hash));
         hold('I13', isRight, () => `${boot.name} serves epoch ${gate.epoch} with another secret than the chain's`);
       }
-      if (boot.kms.store.incarnation() !== incarnations.get(boot)) began(boot);
-      if (gate.kind === 'serving' && !servingSinceMs.has(boot)) servingSinceMs.set(boot, timeline.nowMs());
-      if (!isDataReady(boot)) return void ready.delete(boot);
-      if (ready.has(boot)) return;
-      ready.add(boot);
-      haveBeenReady.add(boot);
+      const mine = course(boot);
+      if (boot.kms.store.incarnation() !== mine.incarnation) began(boot);
+      if (gate.kind === 'serving') mine.servingSinceMs ??= timeline.nowMs();
+      const wasReady = mine.isReady;
+      mine.isReady = isDataReady(boot);
+      if (wasReady || !mine.isReady) return;
+      mine.become = { atMs: timeline.nowMs(), held: heldBy([boot]) };
       judgeData(boot);
     },
-    knownOutMs,
-    countedOutMs: (boot, wallet) => outMs(boot, confirmedOutSinceMs.get(wallet), timeline.nowMs(), COUNTED_WITHIN_MS),
+    knownOutMs: departures.knownOutMs,
+    countedOutMs: departures.countedOutMs,
   };
 }
