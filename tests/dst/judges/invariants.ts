@@ -19,7 +19,7 @@ export const INVARIANTS = {
   I16: 'no secret and no value is seen on any wire, in any log or in a stored record',
   I17: 'a revoked app or node is refused within the bound',
   I18: 'what an app reads, lists and derives is its own, and a list leaves nothing out',
-  I19: 'all nodes have the same certificates of an epoch, and at the end the same trust bundle',
+  I19: 'all nodes have the same certificates of an epoch, and two of each run at the end the same trust bundle',
   I20: 'a trail is one row of records: one for each write, delete, eviction and certificate that was answered for, none of a write that was not, and for each secret that a node has from another',
   I21: 'after the faults every node serves within the time, none lags, and nothing changes any more',
   I22: 'what a node holds is bounded: tombstones, bodies, calls, what was used up, what is tried again, candidates',

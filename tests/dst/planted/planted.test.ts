@@ -89,7 +89,8 @@ describe('planted bugs', () => {
   it.each(cases.map((run) => [nameOf(run), run] as const))('%s', (name, { bug, id, mode, profile, seed }) => {
     expect(bug.expects).toContain(told.get(name));
     expect(told.get(name)).toBe(id);
-    expect(told.get(`honest ${mode} ${profile} ${seed}`)).toBeUndefined();
+    const honest = `honest ${mode} ${profile} ${seed}`;
+    expect([told.has(honest), told.get(honest)]).toEqual([true, undefined]);
   });
 
   it('are each found in one mode at least, under a name of their own', () => {
