@@ -4,8 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, encodeAbiParameters, http, keccak256, parseEther } from 'viem';
@@ -46,11 +47,17 @@ export function forgePath(): string {
   return 'forge';
 }
 
+/** Longer than compiling takes where much else is under way. */
+const FORGE_MS_MAX = 100_000;
+
+/** Throws what forge said when it fails, or does not end in time. */
 export async function forge(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
   const child = spawn(forgePath(), args, {
     cwd: join(ROOT, 'contracts'),
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: FORGE_MS_MAX,
+    killSignal: 'SIGKILL',
   });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
@@ -61,6 +68,7 @@ export async function forge(args: readonly string[], env: Readonly<Record<string
     );
     child.on('close', resolve);
   });
+  if (code === null) throw new Error(`forge ${args[0]} did not end within ${FORGE_MS_MAX} ms:\n${output.slice(-4000)}`);
   if (code !== 0) throw new Error(`forge ${args[0]} failed:\n${output.slice(-4000)}`);
   return output;
 }
@@ -70,11 +78,20 @@ export async function compileContracts(): Promise<void> {
   await forge(['build', '--skip', 'test']);
 }
 
+/** forge writes its cache whenever it runs, and whoever reads it meanwhile compiles everything: each run has one of its own. */
+async function ownCache(folder: string): Promise<Readonly<Record<string, string>>> {
+  const name = 'solidity-files-cache.json';
+  await copyFile(join(ROOT, 'contracts', 'cache', name), join(folder, name));
+  return { FOUNDRY_CACHE_PATH: folder, FOUNDRY_BROADCAST: join(folder, 'broadcast') };
+}
+
 export async function deployContracts(chain: Anvil, minOperators: number, pcrs: Pcrs): Promise<Contracts> {
   const [owner, attester] = chain.accounts;
   if (!owner || !attester) throw new Error('anvil gave no accounts');
   const file = join(ROOT, 'contracts', 'out', `deployment-${process.pid}-${chain.pid}.json`);
+  const folder = await mkdtemp(join(tmpdir(), 'nova-kms-deploy-'));
   const env = {
+    ...(await ownCache(folder)),
     DEV_REGISTRY: 'true',
     ATTESTER: attester.address,
     MIN_OPERATORS: String(minOperators),
@@ -83,7 +100,13 @@ export async function deployContracts(chain: Anvil, minOperators: number, pcrs: 
     PCR2: pcrs.pcr2,
     DEPLOYMENT_FILE: file,
   };
-  await forge(['script', 'script/Deploy.s.sol', '--rpc-url', chain.rpcUrl, '--broadcast', '--private-key', owner.privateKey], env);
+  // One transaction at a time: of several at once anvil may leave one out of its block, and then forge waits for its receipt for ever.
+  const how = ['--rpc-url', chain.rpcUrl, '--broadcast', '--slow', '--private-key', owner.privateKey];
+  try {
+    await forge(['script', 'script/Deploy.s.sol', ...how], env);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
   const written = JSON.parse(await readFile(file, 'utf8')) as Record<string, string | number>;
   await rm(file);
   const deployment = {
