@@ -68,7 +68,8 @@ export async function forge(args: readonly string[], env: Readonly<Record<string
     );
     child.on('close', resolve);
   });
-  if (code === null) throw new Error(`forge ${args[0]} did not end within ${FORGE_MS_MAX} ms:\n${output.slice(-4000)}`);
+  if (code === null)
+    throw new Error(`forge ${args[0]} was ended by ${child.signalCode}, which comes after ${FORGE_MS_MAX} ms:\n${output.slice(-4000)}`);
   if (code !== 0) throw new Error(`forge ${args[0]} failed:\n${output.slice(-4000)}`);
   return output;
 }

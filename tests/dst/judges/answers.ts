@@ -36,7 +36,6 @@ export interface Began {
 /** A write that an app was told of. */
 export interface Acknowledged {
   readonly known: Known;
-  readonly replicas: number;
   /** Who held it when the app was told. */
   readonly holders: readonly Boot[];
 }
@@ -91,8 +90,7 @@ export function createAnswers(world: World, apps: readonly App[]): Answers {
     if (!known) return;
     const holders = ledger.holders.since(known, atMs);
     terms.counted(known, told, new Set(holders.map(({ kms }) => kms.identity.wallet)).size, boot);
-    if (told['superseded_by'] === undefined)
-      acknowledged.push({ known, replicas: Number(told['replicas']), holders: holders.filter(({ isAlive }) => isAlive) });
+    if (told['superseded_by'] === undefined) acknowledged.push({ known, holders: holders.filter(({ isAlive }) => isAlive) });
   }
 
   /** What a request may delete is no eviction, and what may evict. One that was given up may do it later. */
